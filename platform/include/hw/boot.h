@@ -1,0 +1,63 @@
+/*
+ * What the boot loader and firmware told the platform, checked and bounded, and where the platform
+ * hands over to the hypapp.  Written once before app_main(), read-only after it.
+ */
+#ifndef HW_BOOT_H
+#define HW_BOOT_H
+
+#include <base/addr.h>
+#include <config/config.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* ACPI address range types (ACPI "System Address Map Interfaces"). */
+enum hw_memory_type {
+    HW_MEMORY_RAM = 1,
+    HW_MEMORY_RESERVED = 2,
+    HW_MEMORY_ACPI = 3,
+    HW_MEMORY_NVS = 4,
+    HW_MEMORY_BAD = 5
+};
+
+struct hw_memory_range { /* [start, end), sorted by start, not overlapping */
+    uint64_t start, end;
+    uint32_t type;
+};
+
+struct hw_module {
+    struct hpa start;
+    uint64_t bytes;
+    char string[CONFIG_CMDLINE_BYTES]; /* as in the boot loader's configuration, NUL-terminated */
+};
+
+struct hw_boot_info {
+    char cmdline[CONFIG_CMDLINE_BYTES];
+    unsigned memory_count;
+    struct hw_memory_range memory[CONFIG_MAX_MEMORY_RANGES]; /* as the firmware reported it */
+    unsigned module_count;
+    struct hw_module modules[CONFIG_MAX_MODULES];
+    uint64_t rsdp;         /* physical address of ACPI's root pointer as found, 0 if none */
+    uint32_t bios_drive;   /* BIOS number of the drive we were loaded from, ~0 if unknown */
+    struct hpa region;     /* the hypervisor's own memory: image, stacks, pool */
+    uint64_t region_bytes; /* multiple of 2 MiB */
+    struct hpa pool;       /* the part of the region that is free for the hypapp's tables */
+    uint64_t pool_bytes;
+    uint64_t text_bytes, data_bytes; /* of the image */
+};
+
+/* Provided by the hypapp (apps/), called by the platform on the boot CPU, never returns. */
+_Noreturn void app_main(const struct hw_boot_info *info);
+/* Provided by the hypapp, called on each further CPU once it is in long mode on its own stack. */
+_Noreturn void app_ap_main(unsigned cpu);
+
+/*
+ * Puts the start-up code for other CPUs into a free page below 1 MiB (its content is saved) and
+ * gives the SIPI vector; hw_ap_prepare() then aims it at one CPU; hw_ap_started() is true once that
+ * CPU has left the trampoline; hw_ap_finish() restores the page.  Boot CPU only.
+ */
+bool hw_ap_begin(uint8_t *sipi_vector);
+void hw_ap_prepare(unsigned cpu, uint32_t apic_id);
+bool hw_ap_started(unsigned cpu);
+void hw_ap_finish(void);
+
+#endif

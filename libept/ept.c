@@ -1,0 +1,144 @@
+#include "entry.h"
+
+/* IA32_VMX_EPT_VPID_CAP. */
+#define CAP_EXECUTE_ONLY BIT(0)
+#define CAP_WALK_LENGTH_4 BIT(6)
+#define CAP_TYPE_WB BIT(14)
+#define CAP_PAGES_2M BIT(16)
+#define CAP_PAGES_1G BIT(17)
+#define CAP_INVEPT BIT(20)
+#define CAP_ACCESSED_DIRTY BIT(21)
+#define CAP_INVEPT_SINGLE_CONTEXT BIT(25)
+
+/* EPTP: bits 2:0 type of the tables, bits 5:3 walk length minus 1, bit 6 accessed and dirty flags. */
+#define EPTP_WALK_LENGTH_4 (3ULL << 3)
+#define EPTP_ACCESSED_DIRTY BIT(6)
+
+#define GPA_BITS_MAX 48U /* what 4 levels translate */
+
+struct ept_features ept_features_from(uint64_t ia32_vmx_ept_vpid_cap)
+{
+    uint64_t needed = CAP_WALK_LENGTH_4 | CAP_TYPE_WB | CAP_INVEPT | CAP_INVEPT_SINGLE_CONTEXT;
+    bool pages_2m = (ia32_vmx_ept_vpid_cap & CAP_PAGES_2M) != 0;
+    return (struct ept_features){
+        .usable = (ia32_vmx_ept_vpid_cap & needed) == needed,
+        .pages_2m = pages_2m,
+        /* A split of a 1-GiB page makes 2-MiB pages. */
+        .pages_1g = pages_2m && (ia32_vmx_ept_vpid_cap & CAP_PAGES_1G) != 0,
+        .execute_only = (ia32_vmx_ept_vpid_cap & CAP_EXECUTE_ONLY) != 0,
+        .accessed_dirty = (ia32_vmx_ept_vpid_cap & CAP_ACCESSED_DIRTY) != 0,
+    };
+}
+
+enum status ept_init(struct ept *ept, struct pool *pool, const struct ept_features *features,
+                     unsigned maxphyaddr)
+{
+    if (!features->usable || maxphyaddr <= PAGE_SHIFT || maxphyaddr > 52) {
+        return STATUS_UNSUPPORTED;
+    }
+    struct hpa root;
+    enum status status = pool_alloc(pool, &root);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = hw_phys_zero(root, PAGE_BYTES);
+    CHECK(status == STATUS_OK);
+    *ept = (struct ept){
+        .root = root, .pool = pool, .features = *features, .maxphyaddr = maxphyaddr};
+    return STATUS_OK;
+}
+
+/* Frees the tables below one table, deepest first, with one position a level instead of recursion. */
+static void free_below(struct ept *ept, struct hpa top)
+{
+    struct hpa table[LEVEL_COUNT + 1];
+    unsigned index[LEVEL_COUNT + 1];
+    unsigned level = LEVEL_COUNT;
+    table[level] = top;
+    index[level] = 0;
+    for (;;) {
+        if (index[level] == TABLE_ENTRIES) {
+            if (level == LEVEL_COUNT) {
+                return;
+            }
+            pool_free(ept->pool, table[level]);
+            level++;
+            continue;
+        }
+        uint64_t entry = hw_phys_read64(entry_address(table[level], index[level]));
+        index[level]++;
+        if (entry_is_table(entry, level)) {
+            level--;
+            table[level] = hpa(entry & ENTRY_ADDRESS);
+            /* Nothing hangs below a page table. */
+            index[level] = level == 1 ? TABLE_ENTRIES : 0;
+        }
+    }
+}
+
+void ept_clear(struct ept *ept)
+{
+    ept_release(ept);
+    free_below(ept, ept->root);
+    enum status status = hw_phys_zero(ept->root, PAGE_BYTES);
+    CHECK(status == STATUS_OK);
+}
+
+void ept_destroy(struct ept *ept)
+{
+    ept_release(ept);
+    free_below(ept, ept->root);
+    pool_free(ept->pool, ept->root);
+    *ept = (struct ept){.pool = ept->pool};
+}
+
+void ept_release(struct ept *ept)
+{
+    while (ept->retired_count > 0) {
+        pool_free(ept->pool, ept->retired[--ept->retired_count]);
+    }
+}
+
+uint64_t ept_pointer(const struct ept *ept)
+{
+    return ept->root.v | EPTP_WALK_LENGTH_4 | EPT_WB | (ept->accessed_dirty ? EPTP_ACCESSED_DIRTY : 0);
+}
+
+enum status ept_lookup(const struct ept *ept, struct gpa gpa, struct ept_translation *translation)
+{
+    if (gpa.v >> GPA_BITS_MAX != 0) {
+        return STATUS_NOT_FOUND;
+    }
+    struct slot slot = slot_find(ept, gpa.v);
+    if (!entry_is_present(slot.entry)) {
+        return STATUS_NOT_FOUND;
+    }
+    uint64_t bytes = entry_bytes(slot.level);
+    *translation = (struct ept_translation){
+        .hpa = hpa(entry_leaf_address(slot.entry, slot.level) | (gpa.v & (bytes - 1))),
+        .perms = (unsigned)(slot.entry & ENTRY_PERMS),
+        .type = (enum ept_type)((slot.entry & ENTRY_TYPE) >> ENTRY_TYPE_SHIFT),
+        .page_bytes = bytes,
+    };
+    return STATUS_OK;
+}
+
+enum status ept_range_check(const struct ept *ept, uint64_t address, uint64_t bytes)
+{
+    if (bytes == 0 || !addr_is_aligned(address | bytes, PAGE_BYTES)) {
+        return STATUS_INVALID;
+    }
+    uint64_t limit = 1ULL << (ept->maxphyaddr < GPA_BITS_MAX ? ept->maxphyaddr : GPA_BITS_MAX);
+    return address < limit && bytes <= limit - address ? STATUS_OK : STATUS_OVERFLOW;
+}
+
+enum status ept_perms_check(const struct ept *ept, unsigned perms)
+{
+    if (perms == 0 || (perms & ~EPT_RWX) != 0 || (perms & (EPT_READ | EPT_WRITE)) == EPT_WRITE) {
+        return STATUS_INVALID;
+    }
+    if ((perms & EPT_READ) == 0 && !ept->features.execute_only) {
+        return STATUS_UNSUPPORTED;
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,68 @@
+/*
+ * Walker of a guest's own page tables (SDM vol. 3, chapter 4 "Paging"): linear to guest-physical
+ * address, with the rights, faults and accessed and dirty flags that the processor would give: no
+ * paging, 32-bit paging with and without 4-MiB pages, PAE, 4-level and 5-level paging.
+ *
+ * Every table lies at a guest-physical address and is reached through the nested map that is passed,
+ * so a table "in" memory that this map hides is never read.  The caller holds that map's lock.
+ * Nothing is kept between calls.  Everything here is chosen by a guest: each outcome is a status.
+ *
+ * Protection keys and shadow-stack pages are not applied.
+ */
+#ifndef EPT_GWALK_H
+#define EPT_GWALK_H
+
+#include <ept/ept.h>
+#include <stddef.h>
+
+/* The registers as the guest sees them.  The low 12 bits of CR3 (PCID, PWT, PCD) do not matter. */
+struct gwalk_paging {
+    uint64_t cr0, cr3, cr4, efer;
+    uint64_t rflags;   /* AC */
+    uint64_t pdpte[4]; /* with PAE paging: as loaded into the registers */
+    unsigned cpl;
+    unsigned maxphyaddr;
+    bool pages_1g; /* CPUID.80000001H:EDX.Page1GB */
+};
+
+/* What the access is; a data read when 0. */
+#define GWALK_WRITE 1U
+#define GWALK_EXECUTE 2U
+#define GWALK_SUPERVISOR 4U /* implicit supervisor access (descriptor tables), whatever the CPL */
+
+enum gwalk_status {
+    GWALK_OK,
+    GWALK_PAGE_FAULT,    /* inject #PF with linear and error_code */
+    GWALK_NON_CANONICAL, /* inject #GP(0), or #SS(0) for stack accesses */
+    GWALK_NESTED,        /* the nested map hides gpa, or it is not memory */
+    GWALK_BUSY,          /* the guest kept changing the tables: resume it, it will come again */
+    GWALK_TOO_LONG       /* more than GWALK_COPY_MAX_BYTES */
+};
+
+struct gwalk_result {
+    uint64_t linear;     /* address that the status is about */
+    struct gpa gpa;      /* GWALK_OK: translation; GWALK_NESTED: what the nested map refused */
+    uint64_t page_bytes; /* GWALK_OK: size of the guest's page; 4 KiB without paging */
+    uint32_t error_code; /* GWALK_PAGE_FAULT */
+};
+
+/* Sets accessed and dirty flags as the access would.  Whether the nested map allows the access to the
+ * resulting gpa itself is not checked. */
+enum gwalk_status gwalk_translate(const struct gwalk_paging *paging, const struct ept *ept,
+                                  uint64_t linear, unsigned access, struct gwalk_result *result);
+
+#define GWALK_COPY_MAX_BYTES 65536U
+
+/*
+ * Copy from or to linear addresses, across pages.  The rights of all pages, in the guest's tables and
+ * in the nested map, are checked before the first byte is copied; on failure nothing was.  access:
+ * GWALK_EXECUTE (read only) and GWALK_SUPERVISOR.  result may be looked at for any status but OK.
+ */
+enum gwalk_status gwalk_read(const struct gwalk_paging *paging, const struct ept *ept,
+                             uint64_t linear, void *to, size_t bytes, unsigned access,
+                             struct gwalk_result *result);
+enum gwalk_status gwalk_write(const struct gwalk_paging *paging, const struct ept *ept,
+                              uint64_t linear, const void *from, size_t bytes, unsigned access,
+                              struct gwalk_result *result);
+
+#endif

@@ -1,0 +1,76 @@
+/* Joining small pages into large ones, and dropping empty tables. */
+#include "entry.h"
+
+/* Accessed and dirty flags may differ between the pages that are joined. */
+#define COMPARED (ENTRY_ADDRESS | ENTRY_ATTRIBUTES | ENTRY_LARGE)
+
+/* What a table can be replaced by: *entry for the slot that references it.  False: it cannot. */
+static bool merged_entry(const struct ept *ept, struct hpa table, unsigned level, uint64_t *entry)
+{
+    uint64_t first = hw_phys_read64(table);
+    bool empty = !entry_is_present(first);
+    bool large = level == 1 ? ept->features.pages_2m : level == 2 && ept->features.pages_1g;
+    uint64_t address = entry_leaf_address(first, level);
+    if (!empty && (!large || !entry_is_leaf(first, level) ||
+                   !addr_is_aligned(address, entry_bytes(level + 1)))) {
+        return false;
+    }
+    uint64_t attributes = first & ENTRY_ATTRIBUTES;
+    for (unsigned index = 1; index < TABLE_ENTRIES; index++) {
+        uint64_t next = hw_phys_read64(entry_address(table, index));
+        uint64_t expected = entry_leaf(address + index * entry_bytes(level), level, attributes);
+        bool fits = empty ? !entry_is_present(next) : ((next ^ expected) & COMPARED) == 0;
+        if (!fits) {
+            return false;
+        }
+    }
+    *entry = empty ? 0 : entry_leaf(address, level + 1, attributes);
+    return true;
+}
+
+/*
+ * Merges the tables of one level that translate a part of [gpa, end).  The reference is replaced by
+ * one store; both before and after it every address has the same translation.
+ */
+static enum status merge_level(struct ept *ept, uint64_t gpa, uint64_t end, unsigned level,
+                               enum ept_invalidate *need)
+{
+    while (gpa < end) {
+        struct slot slot = {.table = ept->root, .level = LEVEL_COUNT};
+        for (;;) {
+            slot.index = entry_index(gpa, slot.level);
+            slot.entry = hw_phys_read64(entry_address(slot.table, slot.index));
+            if (slot.level == level + 1 || !entry_is_table(slot.entry, slot.level)) {
+                break;
+            }
+            slot.table = hpa(slot.entry & ENTRY_ADDRESS);
+            slot.level--;
+        }
+        struct hpa table = hpa(slot.entry & ENTRY_ADDRESS);
+        uint64_t entry;
+        if (entry_is_table(slot.entry, slot.level) &&
+            merged_entry(ept, table, level, &entry)) {
+            if (ept->retired_count == EPT_RETIRED_MAX) {
+                return STATUS_BUSY;
+            }
+            slot_write(&slot, entry);
+            ept->retired[ept->retired_count++] = table;
+            *need = EPT_INVALIDATE_SINGLE_CONTEXT;
+        }
+        gpa = slot_end(&slot, gpa, end);
+    }
+    return STATUS_OK;
+}
+
+enum status ept_merge(struct ept *ept, struct gpa gpa, uint64_t bytes, enum ept_invalidate *need)
+{
+    enum status status = ept_range_check(ept, gpa.v, bytes);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    *need = EPT_INVALIDATE_NONE;
+    for (unsigned level = 1; level < LEVEL_COUNT && status == STATUS_OK; level++) {
+        status = merge_level(ept, gpa.v, gpa.v + bytes, level, need);
+    }
+    return status;
+}

@@ -1,0 +1,200 @@
+/* The neutral vCPU interface on VMCS fields, and what only VMX has. */
+#include <hw/cpu.h>
+#include <vmx/msr.h>
+#include <vmx/state.h>
+#include <vmx/vcpu.h>
+#include <vmx/x86.h>
+
+#include "access.h"
+#include "region.h"
+
+enum status vmx_vcpu_init(struct vcpu *vcpu, unsigned cpu, const struct vmx_config *config,
+                          struct hpa vmcs)
+{
+    *vcpu = (struct vcpu){.cpu = cpu,
+                          .caps = config->caps,
+                          .nested_root = config->ept_pointer,
+                          .tag = vmx_vcpu_tag(vcpu)};
+    vmx_controls_compute(&vcpu->controls, config->caps);
+    vcpu->vpid = vcpu->controls.proc2 & PROC2_VPID ? config->vpid : 0;
+    vmx_region_prepare(config->caps, vmcs);
+    if (hw_vmclear(vmcs) != HW_VMX_OK || hw_vmptrld(vmcs) != HW_VMX_OK) {
+        return STATUS_HARDWARE;
+    }
+    struct hw_host_state host;
+    hw_host_state(&host);
+    vmx_image_build(&vcpu->image, config, &vcpu->controls, &host);
+    enum status status = vmx_image_write(&vcpu->image);
+    if (status == STATUS_OK) {
+        vmx_state_init(vcpu);
+    }
+    return status;
+}
+
+unsigned vcpu_cpu(const struct vcpu *vcpu)
+{
+    return vcpu->cpu;
+}
+
+uint64_t vcpu_gpr(const struct vcpu *vcpu, enum vcpu_gpr gpr)
+{
+    return gpr == VCPU_RSP ? vmcs_read(VMCS_GUEST_RSP) : vcpu->gprs.gpr[gpr];
+}
+
+void vcpu_set_gpr(struct vcpu *vcpu, enum vcpu_gpr gpr, uint64_t value)
+{
+    if (gpr == VCPU_RSP) {
+        vmcs_write(VMCS_GUEST_RSP, value);
+    } else {
+        vcpu->gprs.gpr[gpr] = value;
+    }
+}
+
+uint64_t vcpu_rip(const struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return vmcs_read(VMCS_GUEST_RIP);
+}
+
+void vcpu_set_rip(struct vcpu *vcpu, uint64_t rip)
+{
+    (void)vcpu;
+    vmcs_write(VMCS_GUEST_RIP, rip);
+}
+
+uint64_t vcpu_rflags(const struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return vmcs_read(VMCS_GUEST_RFLAGS);
+}
+
+/* Fields of ES, CS, SS, DS, FS, GS lie two encodings apart, in the order of enum vcpu_seg. */
+uint64_t vcpu_segment_base(const struct vcpu *vcpu, enum vcpu_seg seg)
+{
+    (void)vcpu;
+    return vmcs_read(VMCS_GUEST_ES_BASE + 2 * (uint32_t)seg);
+}
+
+uint16_t vcpu_segment_selector(const struct vcpu *vcpu, enum vcpu_seg seg)
+{
+    (void)vcpu;
+    return (uint16_t)vmcs_read(VMCS_GUEST_ES_SELECTOR + 2 * (uint32_t)seg);
+}
+
+enum vcpu_width vcpu_width(const struct vcpu *vcpu)
+{
+    (void)vcpu;
+    uint32_t rights = vmcs_read32(VMCS_GUEST_CS_ACCESS_RIGHTS);
+    if ((rights & ACCESS_RIGHTS_L) && (vmcs_read(VMCS_GUEST_IA32_EFER) & EFER_LMA)) {
+        return VCPU_64BIT;
+    }
+    return rights & ACCESS_RIGHTS_DB ? VCPU_32BIT : VCPU_16BIT;
+}
+
+/* SS.DPL is the CPL in every mode (SDM vol. 3, "Guest Register State"). */
+unsigned vcpu_cpl(const struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return vmcs_read32(VMCS_GUEST_SS_ACCESS_RIGHTS) >> ACCESS_RIGHTS_DPL_SHIFT & 3;
+}
+
+static uint64_t guest_view(uint32_t field, uint32_t shadow_field, uint64_t host_owned)
+{
+    return (vmcs_read(field) & ~host_owned) | (vmcs_read(shadow_field) & host_owned);
+}
+
+void vcpu_paging(const struct vcpu *vcpu, struct vcpu_paging *paging)
+{
+    *paging = (struct vcpu_paging){
+        .cr0 = guest_view(VMCS_GUEST_CR0, VMCS_CR0_READ_SHADOW, vmx_cr0_host_owned(vcpu->caps)),
+        .cr3 = vmcs_read(VMCS_GUEST_CR3),
+        .cr4 = guest_view(VMCS_GUEST_CR4, VMCS_CR4_READ_SHADOW, vmx_cr4_host_owned()),
+        .efer = vmcs_read(VMCS_GUEST_IA32_EFER),
+        .rflags = vmcs_read(VMCS_GUEST_RFLAGS),
+        .cpl = vcpu_cpl(vcpu),
+    };
+    if ((paging->cr0 & CR0_PG) && (paging->cr4 & CR4_PAE) && !(paging->efer & EFER_LMA)) {
+        for (uint32_t i = 0; i < 4; i++) {
+            paging->pdpte[i] = vmcs_read(VMCS_GUEST_PDPTE0 + 2 * i);
+        }
+    }
+}
+
+/* A single-stepped instruction is followed by #DB, which the CPU takes from here after entry. */
+static void note_single_step(void)
+{
+    if (vmcs_read(VMCS_GUEST_IA32_DEBUGCTL) & DEBUGCTL_BTF) {
+        return; /* steps on branches, and no instruction that exits is one */
+    }
+    vmcs_write(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS,
+               vmcs_read(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) | PENDING_DEBUG_BS);
+}
+
+void vcpu_skip_instruction(struct vcpu *vcpu)
+{
+    uint64_t rip = vmcs_read(VMCS_GUEST_RIP);
+    uint64_t next = rip + vmx_exit_instruction_bytes();
+    if ((rip ^ next) >> 32 && vcpu_width(vcpu) != VCPU_64BIT) {
+        next = (uint32_t)next; /* EIP wraps; VM entry refuses more than 32 bits */
+    }
+    vmcs_write(VMCS_GUEST_RIP, next);
+    uint32_t blocking = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
+    if (blocking & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)) {
+        vmcs_write(VMCS_GUEST_INTERRUPTIBILITY,
+                   blocking & ~(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
+    }
+    if (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF) {
+        note_single_step();
+    }
+}
+
+void vcpu_set_nested_root(struct vcpu *vcpu, uint64_t root)
+{
+    if (root != vcpu->nested_root) {
+        vmcs_write(VMCS_EPT_POINTER, root);
+        vcpu->nested_root = root;
+    }
+}
+
+uint64_t vcpu_nested_root(const struct vcpu *vcpu)
+{
+    return vcpu->nested_root;
+}
+
+void vmx_vcpu_set_exception_bitmap(struct vcpu *vcpu, uint32_t vectors)
+{
+    (void)vcpu; /* mask and match for #PF are 0: bit 14 alone decides */
+    vmcs_write(VMCS_EXCEPTION_BITMAP, vectors);
+}
+
+#define MISC_TIMER_RATE 0x1fU /* IA32_VMX_MISC bits 4:0: TSC ticks per timer tick, log2 */
+
+static void write_timer_controls(struct vcpu *vcpu, bool on)
+{
+    uint32_t pin = vcpu->controls.pin & ~PIN_PREEMPTION_TIMER;
+    uint32_t exit_controls = vcpu->controls.exit & ~EXIT_SAVE_PREEMPTION_TIMER;
+    if (on) {
+        pin |= PIN_PREEMPTION_TIMER;
+        /* Without it each entry starts the full time again. */
+        if (vmx_control_may_be_1(vcpu->caps->exit, EXIT_SAVE_PREEMPTION_TIMER)) {
+            exit_controls |= EXIT_SAVE_PREEMPTION_TIMER;
+        }
+    }
+    vcpu->controls.pin = pin;
+    vcpu->controls.exit = exit_controls;
+    vmcs_write(VMCS_PIN_CONTROLS, pin);
+    vmcs_write(VMCS_EXIT_CONTROLS, exit_controls);
+}
+
+bool vmx_vcpu_set_timer(struct vcpu *vcpu, uint64_t tsc_ticks)
+{
+    uint64_t ticks = tsc_ticks >> (vcpu->caps->misc & MISC_TIMER_RATE);
+    if (!vmx_control_may_be_1(vcpu->caps->pin, PIN_PREEMPTION_TIMER) || ticks > UINT32_MAX) {
+        return false;
+    }
+    write_timer_controls(vcpu, tsc_ticks != 0);
+    if (tsc_ticks != 0) {
+        vmcs_write(VMCS_PREEMPTION_TIMER_VALUE, ticks);
+    }
+    return true;
+}

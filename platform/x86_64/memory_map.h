@@ -1,0 +1,34 @@
+/* The firmware's memory map: sorted, and what counts as memory. */
+#ifndef X86_MEMORY_MAP_H
+#define X86_MEMORY_MAP_H
+
+#include <hw/boot.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The one copy of what the loader told, filled by start.c. */
+extern struct hw_boot_info boot_info;
+
+/*
+ * Adds a range as the firmware reported it; keeps the list sorted and free of overlaps (where two
+ * overlap, the less usable type wins).  False: the list is full.
+ */
+bool memory_map_add(struct hw_boot_info *info, uint64_t start, uint64_t end, uint32_t type);
+
+/* End of the highest RAM. */
+uint64_t memory_map_ram_end(const struct hw_boot_info *info);
+
+/*
+ * The highest place below 4 GiB for `bytes` bytes of RAM at the alignment that touches none of the
+ * `avoid` ranges; 0 if there is none.
+ */
+uint64_t memory_map_find(const struct hw_boot_info *info, uint64_t bytes, uint64_t alignment,
+                         const struct hw_memory_range *avoid, unsigned avoid_count);
+
+/*
+ * [start, start + bytes) is memory that the hypervisor may touch: reported by the firmware (or below
+ * 1 MiB) and not in the private part of its own region.
+ */
+bool memory_map_is_ram(uint64_t start, uint64_t bytes);
+
+#endif

@@ -1,0 +1,170 @@
+/* The run loop of each CPU: enter the guest, find out why it stopped, act, again. */
+#include "apic.h"
+#include "memtype.h"
+#include "nacre.h"
+#include "power.h"
+#include "violation.h"
+
+#include <base/check.h>
+#include <base/log.h>
+#include <hw/cpu.h>
+#include <hw/nmi.h>
+#include <hw/vmx.h>
+#include <smp/rendezvous.h>
+#include <vmx/msr.h>
+#include <vmx/state.h>
+
+/* What a stopped world may have changed is in force here before the guest runs on (REQ-EPT-1). */
+static void join_rendezvous(unsigned cpu)
+{
+    while (smp_rendezvous_join(&nacre.smp, cpu)) {
+        hw_invept(HW_INVEPT_SINGLE_CONTEXT, ept_pointer(&nacre.ept));
+    }
+}
+
+_Noreturn static void guest_over(struct vcpu *vcpu, const char *why)
+{
+    log_warn("CPU %u: %s at 0x%llx; resetting the machine", vcpu_cpu(vcpu), why,
+             (unsigned long long)vcpu_rip(vcpu));
+    nacre_summary();
+    hw_reset();
+}
+
+static void start_up(struct nacre_cpu *self)
+{
+    struct smp_startup_actions actions;
+    unsigned cpu = self->vcpu.cpu;
+
+    smp_startup_collect(&self->startup, &actions);
+    for (unsigned i = 0; i < actions.count; i++) {
+        switch (actions.action[i]) {
+        case SMP_RESET_TO_WAIT:
+            apic_reset_registers(cpu);
+            vmx_state_park(&self->vcpu);
+            break;
+        case SMP_RESET_TO_BOOT:
+            guest_over(&self->vcpu, "the guest sent INIT to its boot CPU");
+        case SMP_RUN:
+            log_debug("CPU %u starts at 0x%x", cpu, (unsigned)actions.vector << PAGE_SHIFT);
+            vmx_state_sipi(&self->vcpu, actions.vector);
+            break;
+        case SMP_NMI:
+            vmx_vcpu_post_nmi(&self->vcpu);
+            break;
+        }
+    }
+}
+
+/* An NMI is a kick of ours, with a rendezvous or something posted behind it, or the guest's. */
+static void collect_nmi(struct nacre_cpu *self)
+{
+    unsigned cpu = self->vcpu.cpu;
+
+    if (!hw_nmi_take()) {
+        return;
+    }
+    if (!smp_kick_take(&nacre.smp, cpu)) {
+        vmx_vcpu_post_nmi(&self->vcpu);
+    }
+    join_rendezvous(cpu);
+    start_up(self);
+}
+
+static void handle_msr(struct vcpu *vcpu, bool write)
+{
+    switch (vmx_vcpu_msr(vcpu)) {
+    case IA32_APIC_BASE:
+        if (write) {
+            apic_write_base(vcpu);
+        } else {
+            apic_read_base(vcpu);
+        }
+        return;
+    case IA32_X2APIC_ICR:
+        if (write) {
+            apic_write_x2apic_icr(vcpu);
+            return;
+        }
+        break;
+    default:
+        if (write) {
+            memtype_write_msr(vcpu); /* #GP for what is no MTRR either */
+        } else {
+            memtype_read_msr(vcpu);
+        }
+        return;
+    }
+    vmx_vcpu_inject_gp(vcpu);
+}
+
+/* What libvmx leaves to the hypapp. */
+static void handle(struct nacre_cpu *self, const struct vmx_exit *exit)
+{
+    struct vcpu *vcpu = &self->vcpu;
+
+    switch (exit->reason) {
+    case VMX_EXIT_EPT_VIOLATION:
+        violation_handle(vcpu, exit);
+        return;
+    case VMX_EXIT_VMCALL:
+        if (!guest_vmcall(vcpu) && !app_vmcall(vcpu)) {
+            vmx_vcpu_inject_ud(vcpu);
+        }
+        return;
+    case VMX_EXIT_RDMSR:
+    case VMX_EXIT_WRMSR:
+        handle_msr(vcpu, exit->reason == VMX_EXIT_WRMSR);
+        return;
+    case VMX_EXIT_IO:
+        power_handle_io(vcpu, exit);
+        return;
+    case VMX_EXIT_INIT:
+        smp_startup_post_init(&self->startup);
+        start_up(self);
+        return;
+    case VMX_EXIT_SIPI:
+        smp_startup_post_sipi(&self->startup, (uint8_t)exit->qualification);
+        start_up(self);
+        return;
+    default:
+        guest_over(vcpu, vmx_exit_reason_text(exit->reason));
+    }
+}
+
+_Noreturn void nacre_run(unsigned cpu)
+{
+    struct nacre_cpu *self = &nacre.cpu[cpu];
+    struct vcpu *vcpu = &self->vcpu;
+    struct vmx_exit exit;
+
+    join_rendezvous(cpu);
+    for (;;) {
+        if (smp_startup_pending(&self->startup)) {
+            start_up(self); /* posted by this CPU to itself */
+        }
+        switch (vmx_vcpu_run(vcpu, &exit)) {
+        case VMX_RUN_NMI:
+            collect_nmi(self);
+            continue;
+        case VMX_RUN_FAILED:
+            log_error("CPU %u: VM entry failed, VM-instruction error %u", cpu,
+                      exit.instruction_error);
+            CHECK(!"VM entry with controls that the CPU accepted before");
+            continue;
+        case VMX_RUN_EXIT:
+            break;
+        }
+        if (exit.reason == VMX_EXIT_CPUID && app_cpuid(vcpu)) {
+            continue;
+        }
+        switch (vmx_emulate(vcpu, &exit)) {
+        case VMX_RESUME:
+            break;
+        case VMX_GUEST_SHUTDOWN:
+            guest_over(vcpu, vmx_exit_reason_text(exit.reason));
+        case VMX_NOT_HANDLED:
+            handle(self, &exit);
+            break;
+        }
+    }
+}

@@ -7,7 +7,8 @@
 #define LEAF7_ECX_WAITPKG BIT(5)
 #define XSAVE1_EAX_XSAVES BIT(3)
 
-/* Bits that must be 1 are added, bits that cannot be 1 dropped: the gate saw that none is needed. */
+/* Bits that must be 1 are added, bits that cannot be 1 dropped: the gate saw that none is needed.
+ */
 static uint32_t adjust(uint64_t capability, uint32_t wanted)
 {
     return (wanted | (uint32_t)capability) & (uint32_t)(capability >> 32);
@@ -44,8 +45,8 @@ void vmx_controls_compute(struct vmx_controls *controls, const struct vmx_caps *
 {
     controls->pin = adjust(caps->pin, PIN_NMI_EXITING | PIN_VIRTUAL_NMIS);
     controls->proc = adjust(caps->proc, PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_SECONDARY);
-    controls->proc2 = adjust(caps->proc2,
-                             PROC2_EPT | PROC2_UNRESTRICTED_GUEST | optional_proc2(caps));
+    controls->proc2 =
+        adjust(caps->proc2, PROC2_EPT | PROC2_UNRESTRICTED_GUEST | optional_proc2(caps));
     controls->exit = adjust(caps->exit, EXIT_SAVE_DEBUG | EXIT_HOST_64BIT | EXIT_SAVE_PAT |
                                             EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER);
     controls->entry = adjust(caps->entry, ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER);

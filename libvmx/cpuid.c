@@ -16,7 +16,7 @@
 #define LEAF7_ECX_HIDDEN (BIT(7) | BIT(23) | BIT(31)) /* CET_SS, KL, PKS */
 #define LEAF7_ECX_OSPKE BIT(4)
 #define LEAF7_ECX_WAITPKG BIT(5)
-#define LEAF7_ECX_RDPID BIT(22) /* needs the control of RDTSCP */
+#define LEAF7_ECX_RDPID BIT(22)                       /* needs the control of RDTSCP */
 #define LEAF7_EDX_HIDDEN (BIT(5) | BIT(18) | BIT(20)) /* UINTR, PCONFIG, CET_IBT */
 /* CPUID.(7,1):EAX: LASS, FRED, LKGS, WRMSRNS, LAM, MSRLIST; EDX: CET_SSS */
 #define LEAF7_1_EAX_HIDDEN (BIT(6) | BIT(17) | BIT(18) | BIT(19) | BIT(26) | BIT(27))

@@ -35,9 +35,8 @@ static bool paging_change_is_legal(const struct vmx_cr_state *state, uint64_t va
 {
     bool long_code = (state->cs_rights & ACCESS_RIGHTS_L) != 0;
     if (value & CR0_PG) {
-        return !(state->efer & EFER_LME) ||
-               ((state->cr4 & CR4_PAE) && !long_code &&
-                (state->tr_rights & TSS_TYPE) != TSS_BUSY_16BIT);
+        return !(state->efer & EFER_LME) || ((state->cr4 & CR4_PAE) && !long_code &&
+                                             (state->tr_rights & TSS_TYPE) != TSS_BUSY_16BIT);
     }
     return !(state->cr4 & CR4_PCIDE) && !((state->efer & EFER_LMA) && long_code);
 }
@@ -113,8 +112,7 @@ bool vmx_xcr0_is_legal(const struct vmx_caps *caps, uint64_t value)
     if ((value & XCR0_AVX) && !(value & XCR0_SSE)) {
         return false;
     }
-    if ((value & XCR0_AVX512) &&
-        ((value & XCR0_AVX512) != XCR0_AVX512 || !(value & XCR0_AVX))) {
+    if ((value & XCR0_AVX512) && ((value & XCR0_AVX512) != XCR0_AVX512 || !(value & XCR0_AVX))) {
         return false;
     }
     return !(value & XCR0_AMX) || (value & XCR0_AMX) == XCR0_AMX;

@@ -6,13 +6,20 @@
 #include <vmx/msr.h>
 
 #define ADVICE_CPU "run on an Intel CPU with VT-x, EPT and unrestricted guest (Westmere or newer)"
-#define ADVICE_FIRMWARE "enable \"Intel VT-x\" (\"Virtualization Technology\") in the firmware setup"
+#define ADVICE_FIRMWARE "enable VT-x (\"Virtualization Technology\") in the firmware setup"
 #define ADVICE_AMD "run on an Intel CPU with VT-x; AMD's SVM is not supported yet"
 
 enum capability {
-    CAP_PIN, CAP_PROC, CAP_PROC2, CAP_EXIT, CAP_ENTRY, /* an allowed-1 bit of a control */
-    CAP_PROC_OFF,                                      /* a bit that may be 0 */
-    CAP_EPT, CAP_MISC, CAP_BASIC, CAP_SPECIAL
+    CAP_PIN,
+    CAP_PROC,
+    CAP_PROC2,
+    CAP_EXIT,
+    CAP_ENTRY,    /* an allowed-1 bit of a control */
+    CAP_PROC_OFF, /* a bit that may be 0 */
+    CAP_EPT,
+    CAP_MISC,
+    CAP_BASIC,
+    CAP_SPECIAL
 };
 
 struct need {
@@ -63,8 +70,7 @@ static const struct need needs[VMX_MISSING_COUNT] = {
     [VMX_MISSING_EXIT_LOAD_PAT] = {CAP_EXIT, EXIT_LOAD_PAT, "VM exits cannot load IA32_PAT"},
     [VMX_MISSING_SAVE_EFER] = {CAP_EXIT, EXIT_SAVE_EFER, "VM exits cannot save IA32_EFER"},
     [VMX_MISSING_EXIT_LOAD_EFER] = {CAP_EXIT, EXIT_LOAD_EFER, "VM exits cannot load IA32_EFER"},
-    [VMX_MISSING_LOAD_DEBUG] = {CAP_ENTRY, ENTRY_LOAD_DEBUG,
-                                "VM entry cannot load debug controls"},
+    [VMX_MISSING_LOAD_DEBUG] = {CAP_ENTRY, ENTRY_LOAD_DEBUG, "VM entry cannot load debug controls"},
     [VMX_MISSING_GUEST_64BIT] = {CAP_ENTRY, ENTRY_IA32E_GUEST, "VM entry cannot enter 64-bit mode"},
     [VMX_MISSING_ENTRY_LOAD_PAT] = {CAP_ENTRY, ENTRY_LOAD_PAT, "VM entry cannot load IA32_PAT"},
     [VMX_MISSING_ENTRY_LOAD_EFER] = {CAP_ENTRY, ENTRY_LOAD_EFER, "VM entry cannot load IA32_EFER"},

@@ -6,7 +6,8 @@
 #include <vmx/x86.h>
 
 #define NO_VMCS_LINK ~0ULL
-/* Control-register bits of features that we know and let the guest use; see vmx_cr4_host_owned(). */
+/* Control-register bits of features that we know and let the guest use; see vmx_cr4_host_owned().
+ */
 #define CR4_GUEST_BITS                                                                             \
     (0xfffULL | CR4_LA57 | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP | CR4_PKE)
 /* Power-up value of IA32_PAT (SDM vol. 3, "Page Attribute Table"). */

@@ -242,7 +242,7 @@ void vmx_vcpu_reflect_exception(struct vcpu *vcpu, const struct vmx_exit *exit)
     if (vector == X86_PF) {
         hw_write_cr2(exit->qualification);
     } else if (vector == X86_DB) { /* the exit left DR6 alone; the qualification has its bits */
-        hw_write_dr(6, DR6_INIT | exit->qualification);
+        hw_write_dr(6, DR6_INIT | (exit->qualification & DR6_CAUSES));
     }
     vmx_inject_exception(vcpu, event);
 }

@@ -8,9 +8,9 @@
 #include <vmx/msr_bitmap.h>
 
 struct policy {
-    uint32_t first, last; /* inclusive, as manuals list them */
-    uint8_t access;       /* enum vmx_msr_access */
-    uint8_t owner;        /* enum vmx_msr_owner */
+    uint32_t first, last;  /* inclusive, as manuals list them */
+    uint8_t access;        /* enum vmx_msr_access */
+    uint8_t owner;         /* enum vmx_msr_owner */
     uint32_t unless_proc2; /* passes when this secondary control is on */
 };
 
@@ -53,8 +53,7 @@ static const struct policy policies[] = {
     {IA32_UINTR_RR, IA32_UINTR_TT, VMX_MSR_READ_WRITE, VMX_MSR_ABSENT, 0},
     {IA32_COPY_STATUS, IA32_COPY_STATUS, VMX_MSR_READ_WRITE, VMX_MSR_ABSENT, 0},
     {IA32_BNDCFGS, IA32_COPY_PLATFORM_TO_LOCAL, VMX_MSR_READ_WRITE, VMX_MSR_ABSENT, 0},
-    {IA32_UMWAIT_CONTROL, IA32_UMWAIT_CONTROL, VMX_MSR_READ_WRITE, VMX_MSR_ABSENT,
-     PROC2_USER_WAIT},
+    {IA32_UMWAIT_CONTROL, IA32_UMWAIT_CONTROL, VMX_MSR_READ_WRITE, VMX_MSR_ABSENT, PROC2_USER_WAIT},
 };
 
 #define POLICY_COUNT (sizeof(policies) / sizeof(policies[0]))

@@ -12,8 +12,8 @@ static void check_vcpu(const struct vcpu *vcpu)
 }
 
 /*
- * Exits by an instruction cannot fall into the delivery of an event, so the IDT-vectoring field need
- * not be read for them; these are the frequent ones.  A bit for each reason below 64.
+ * Exits by an instruction cannot fall into the delivery of an event, so the IDT-vectoring field
+ * need not be read for them; these are the frequent ones.  A bit for each reason below 64.
  */
 static bool is_instruction(uint32_t reason)
 {
@@ -25,8 +25,8 @@ static bool is_instruction(uint32_t reason)
 }
 
 /*
- * An IRET that faulted had ended NMI blocking already; it will be executed again, so blocking is put
- * back (SDM "NMI unblocking due to IRET").
+ * An IRET that faulted had ended NMI blocking already; it will be executed again, so blocking is
+ * put back (SDM "NMI unblocking due to IRET").
  */
 static void restore_nmi_blocking(void)
 {

@@ -8,10 +8,10 @@
 #include "inject.h"
 
 /* Access rights (SDM table "Format of Access Rights"): present, type, S, D/B, G. */
-#define RIGHTS_DATA16 0x93    /* read/write, accessed: also CS after INIT */
+#define RIGHTS_DATA16 0x93 /* read/write, accessed: also CS after INIT */
 #define RIGHTS_LDT 0x82
-#define RIGHTS_BUSY_TSS 0x8b  /* VM entry accepts no other type for TR */
-#define RIGHTS_CODE32 0xc09b  /* execute/read, accessed, 32-bit, 4-KiB granular */
+#define RIGHTS_BUSY_TSS 0x8b /* VM entry accepts no other type for TR */
+#define RIGHTS_CODE32 0xc09b /* execute/read, accessed, 32-bit, 4-KiB granular */
 #define RIGHTS_DATA32 0xc093
 #define LIMIT_64K 0xffff
 #define LIMIT_4G 0xffffffff
@@ -83,8 +83,7 @@ static void build_16bit(struct vmx_image *image, const struct vmx_caps *caps, ui
 
 void vmx_state_build_init(struct vmx_image *image, const struct vmx_caps *caps, uint64_t cd_nw)
 {
-    build_16bit(image, caps, cd_nw,
-                (struct segment){0xf000, 0xffff0000, LIMIT_64K, RIGHTS_DATA16});
+    build_16bit(image, caps, cd_nw, (struct segment){0xf000, 0xffff0000, LIMIT_64K, RIGHTS_DATA16});
     add_execution_state(image, 0xfff0, 0, 0);
 }
 

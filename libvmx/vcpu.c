@@ -140,8 +140,7 @@ void vcpu_skip_instruction(struct vcpu *vcpu)
     vmcs_write(VMCS_GUEST_RIP, next);
     uint32_t blocking = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
     if (blocking & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)) {
-        vmcs_write(VMCS_GUEST_INTERRUPTIBILITY,
-                   blocking & ~(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
+        vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
     }
     if (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF) {
         note_single_step();

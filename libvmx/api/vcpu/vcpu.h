@@ -2,8 +2,8 @@
  * A virtual CPU as hypapps and libtv see it, independent of VMX or SVM.
  *
  * A vCPU belongs to one physical CPU for ever; every call is made on that CPU while the guest is
- * stopped in a VM exit, so no lock is needed.  Its memory belongs to the library that implements it.
- * Nothing here can fail: setters take values that the architecture allows or are CHECKed.
+ * stopped in a VM exit, so no lock is needed.  Its memory belongs to the library that implements
+ * it. Nothing here can fail: setters take values that the architecture allows or are CHECKed.
  */
 #ifndef VCPU_VCPU_H
 #define VCPU_VCPU_H
@@ -15,8 +15,22 @@ struct vcpu;
 
 /* Encoding order of the instruction set. */
 enum vcpu_gpr {
-    VCPU_RAX, VCPU_RCX, VCPU_RDX, VCPU_RBX, VCPU_RSP, VCPU_RBP, VCPU_RSI, VCPU_RDI,
-    VCPU_R8, VCPU_R9, VCPU_R10, VCPU_R11, VCPU_R12, VCPU_R13, VCPU_R14, VCPU_R15
+    VCPU_RAX,
+    VCPU_RCX,
+    VCPU_RDX,
+    VCPU_RBX,
+    VCPU_RSP,
+    VCPU_RBP,
+    VCPU_RSI,
+    VCPU_RDI,
+    VCPU_R8,
+    VCPU_R9,
+    VCPU_R10,
+    VCPU_R11,
+    VCPU_R12,
+    VCPU_R13,
+    VCPU_R14,
+    VCPU_R15
 };
 
 enum vcpu_seg { VCPU_ES, VCPU_CS, VCPU_SS, VCPU_DS, VCPU_FS, VCPU_GS };

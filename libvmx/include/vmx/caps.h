@@ -12,16 +12,16 @@
 #include <stdint.h>
 
 struct vmx_caps {
-    bool amd;                  /* vendor AuthenticAMD or HygonGenuine: SVM instead of VMX */
-    uint32_t max_leaf;         /* CPUID.0:EAX */
+    bool amd;                   /* vendor AuthenticAMD or HygonGenuine: SVM instead of VMX */
+    uint32_t max_leaf;          /* CPUID.0:EAX */
     uint32_t max_extended_leaf; /* CPUID.80000000H:EAX */
     uint32_t leaf1_eax, leaf1_ecx, leaf1_edx;
     uint32_t leaf7_ebx, leaf7_ecx, leaf7_edx; /* CPUID.(7,0) */
-    uint32_t extended1_edx;    /* CPUID.80000001H:EDX */
-    uint32_t xsave1_eax;       /* CPUID.(0DH,1):EAX */
-    uint64_t xcr0_bits;        /* CPUID.(0DH,0):EDX:EAX */
-    uint64_t xss_bits;         /* CPUID.(0DH,1):EDX:ECX */
-    unsigned phys_bits;        /* MAXPHYADDR */
+    uint32_t extended1_edx;                   /* CPUID.80000001H:EDX */
+    uint32_t xsave1_eax;                      /* CPUID.(0DH,1):EAX */
+    uint64_t xcr0_bits;                       /* CPUID.(0DH,0):EDX:EAX */
+    uint64_t xss_bits;                        /* CPUID.(0DH,1):EDX:ECX */
+    unsigned phys_bits;                       /* MAXPHYADDR */
 
     /* SDM vol. 3 appendix A.  0 for every MSR that the CPU does not have. */
     uint64_t feature_control, basic, misc;

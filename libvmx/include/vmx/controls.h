@@ -49,8 +49,8 @@ struct vmx_controls {
 };
 
 /*
- * Required controls plus the optional ones that both CPUID and the capability MSR allow (REQ-MSR-3).
- * caps passed the gate.
+ * Required controls plus the optional ones that both CPUID and the capability MSR allow
+ * (REQ-MSR-3). caps passed the gate.
  */
 void vmx_controls_compute(struct vmx_controls *controls, const struct vmx_caps *caps);
 

@@ -1,7 +1,7 @@
 /*
  * Basic exit reasons (SDM vol. 3, appendix C) and what an exit looks like to its handlers.
- * Filled by vmx_vcpu_run() with no more VMREADs than the reason needs; a field that its comment does
- * not promise for a reason is 0.
+ * Filled by vmx_vcpu_run() with no more VMREADs than the reason needs; a field that its comment
+ * does not promise for a reason is 0.
  */
 #ifndef VMX_EXIT_H
 #define VMX_EXIT_H
@@ -70,7 +70,7 @@ enum vmx_exit_reason {
 struct vmx_exit {
     uint32_t reason;            /* enum vmx_exit_reason */
     bool entry_failed;          /* VM entry refused the guest state: nothing of the guest ran */
-    uint64_t qualification;     /* exception, task switch, CR, DR, I/O, EPT violation, failed entry */
+    uint64_t qualification;     /* exception, task switch, CR, DR, I/O, EPT violation */
     struct gpa gpa;             /* EPT violation and misconfiguration */
     uint32_t interruption_info; /* exception */
     uint32_t interruption_error_code; /* exception, if info says so */

@@ -1,4 +1,5 @@
-/* MSR addresses that libvmx and hypapps name (SDM vol. 4, "Architectural MSRs").  Constants only. */
+/* MSR addresses that libvmx and hypapps name (SDM vol. 4, "Architectural MSRs").  Constants only.
+ */
 #ifndef VMX_MSR_H
 #define VMX_MSR_H
 

@@ -22,7 +22,8 @@ void vmx_state_sipi(struct vcpu *vcpu, uint8_t vector);
 void vmx_state_park(struct vcpu *vcpu);
 /* Real mode as a BIOS starts a boot sector: cs:ip, stack at 0:sp, DL = drive, IF = 1. */
 void vmx_state_real(struct vcpu *vcpu, uint16_t cs, uint16_t ip, uint16_t sp, uint8_t drive);
-/* Linux 32-bit boot protocol: flat CS 0x10, data 0x18, paging and interrupts off, ESI = boot_params. */
+/* Linux 32-bit boot protocol: flat CS 0x10, data 0x18, paging and interrupts off, ESI =
+ * boot_params. */
 void vmx_state_protected32(struct vcpu *vcpu, uint32_t entry, uint32_t esi);
 
 /* GDT register of the guest, for boot protocols that promise one; after vmx_state_*(). */

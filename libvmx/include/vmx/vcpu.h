@@ -1,9 +1,9 @@
 /*
  * A virtual CPU on VMX: implements the neutral <vcpu/vcpu.h> and adds what only VMX has.
  *
- * The caller owns the memory of the structure, the VMCS page and everything in vmx_config, and keeps
- * them for ever.  All calls are made on the vCPU's own CPU, after vmx_cpu_enable(), with its VMCS
- * current (vmx_vcpu_init() makes it so and nothing changes it later); no locks.
+ * The caller owns the memory of the structure, the VMCS page and everything in vmx_config, and
+ * keeps them for ever.  All calls are made on the vCPU's own CPU, after vmx_cpu_enable(), with its
+ * VMCS current (vmx_vcpu_init() makes it so and nothing changes it later); no locks.
  */
 #ifndef VMX_VCPU_H
 #define VMX_VCPU_H
@@ -33,9 +33,9 @@ struct vcpu {
     bool nmi_held;     /* vmx_vcpu_hold_nmi() */
     bool triple_fault; /* the next run reports it */
     bool task_switch_reported;
-    uint8_t injecting;          /* enum vmx_injecting (inject.h): what the VMCS holds for entry */
-    struct vmx_event event;     /* for the next entry */
-    struct vmx_event interrupt; /* external interrupt that an exception overtook */
+    uint8_t injecting;            /* enum vmx_injecting (inject.h): what the VMCS holds for entry */
+    struct vmx_event event;       /* for the next entry */
+    struct vmx_event interrupt;   /* external interrupt that an exception overtook */
     struct vmx_controls controls; /* as written, windows included */
     const struct vmx_caps *caps;
     uint64_t nested_root;

@@ -34,6 +34,7 @@
 
 #define DEBUGCTL_BTF (1ULL << 1)
 #define DR6_INIT 0xffff0ff0ULL
+#define DR6_CAUSES 0xe00fULL /* B0 to B3, BD, BS, BT */
 #define DR7_INIT 0x400ULL
 
 enum x86_exception {

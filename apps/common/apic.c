@@ -183,8 +183,8 @@ void apic_read_base(struct vcpu *vcpu)
 }
 
 /*
- * The address and the boot flag stay as they are.  Switching the APIC off is remembered but not done:
- * a CPU without it could no longer be called to a rendezvous.
+ * The address and the boot flag stay as they are.  Switching the APIC off is remembered but not
+ * done: a CPU without it could no longer be called to a rendezvous.
  */
 void apic_write_base(struct vcpu *vcpu)
 {
@@ -218,9 +218,9 @@ void apic_reset_registers(unsigned cpu)
     for (unsigned i = 0; i < sizeof(masked) / sizeof(masked[0]); i++) {
         hw_apic_write(masked[i], LVT_MASKED);
     }
-    hw_apic_write(0x380, 0);    /* initial count: stops the timer */
-    hw_apic_write(0x080, 0);    /* task priority */
-    hw_apic_write(0x3e0, 0);    /* divide configuration */
+    hw_apic_write(0x380, 0); /* initial count: stops the timer */
+    hw_apic_write(0x080, 0); /* task priority */
+    hw_apic_write(0x3e0, 0); /* divide configuration */
     if (!apic->x2apic) {
         hw_apic_write(HW_APIC_DFR, ~0U);
         hw_apic_write(HW_APIC_LDR, 0);

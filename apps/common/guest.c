@@ -6,6 +6,7 @@
 
 #include <base/check.h>
 #include <base/log.h>
+#include <hw/console.h>
 #include <string.h>
 #include <vmx/state.h>
 
@@ -30,16 +31,17 @@ static void make_memmap(void)
 }
 
 /* The module whose string begins with this word, and what follows the word. */
-static const struct hw_module *find_module(const char *word, const char **rest)
+static const struct hw_module *find_module(const struct hw_boot_info *boot, const char *word,
+                                           const char **rest)
 {
     size_t length = strlen(word);
 
-    for (unsigned i = 0; i < nacre.boot->module_count; i++) {
-        const char *string = options_skip_path(nacre.boot->modules[i].string);
+    for (unsigned i = 0; i < boot->module_count; i++) {
+        const char *string = options_skip_path(boot->modules[i].string);
         if (strncmp(string, word, length) == 0 &&
             (string[length] == ' ' || string[length] == '\0')) {
             *rest = string + length + strspn(string + length, " ");
-            return &nacre.boot->modules[i];
+            return &boot->modules[i];
         }
     }
     return NULL;
@@ -47,9 +49,10 @@ static const struct hw_module *find_module(const char *word, const char **rest)
 
 static void load_direct(void)
 {
-    const char *cmdline, *unused;
-    const struct hw_module *kernel = find_module("kernel", &cmdline);
-    const struct hw_module *initrd = find_module("initrd", &unused);
+    const char *cmdline = "", *unused;
+    const struct hw_boot_info *boot = nacre.boot;
+    const struct hw_module *kernel = find_module(boot, "kernel", &cmdline);
+    const struct hw_module *initrd = find_module(boot, "initrd", &unused);
     struct vcpu *vcpu = &nacre.cpu[0].vcpu;
     struct linux_entry entry;
 
@@ -64,7 +67,7 @@ static void load_direct(void)
         .initrd_bytes = initrd != NULL ? initrd->bytes : 0,
         .cmdline = cmdline,
         .map = &nacre.memmap,
-        .rsdp = nacre.boot->rsdp,
+        .rsdp = boot->rsdp,
     };
     enum linux_error error = linux_load(&request, &entry);
     if (error != LINUX_OK) {
@@ -77,7 +80,7 @@ static void load_direct(void)
 
 static void load_chain(void)
 {
-    struct chain_entry entry;
+    struct chain_entry entry = {0};
 
     nacre.chain_drive = options_drive(&nacre.options, nacre.boot->bios_drive);
     enum status status = int15_install(&nacre.memmap, &nacre.int15);
@@ -101,6 +104,7 @@ void nacre_load_guest(void)
     } else {
         load_chain();
     }
+    hw_console_share();
 }
 
 static void answer_int15(struct vcpu *vcpu)

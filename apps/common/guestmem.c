@@ -6,8 +6,8 @@
 #include <ept/gwalk.h>
 
 /*
- * No lock is needed: nested tables are taken away only in a rendezvous, which this CPU does not join in
- * the middle of a walk.
+ * No lock is needed: nested tables are taken away only in a rendezvous, which this CPU does not
+ * join in the middle of a walk.
  */
 static bool fetch(const struct vcpu_paging *state, uint64_t linear, void *to, unsigned bytes)
 {
@@ -39,6 +39,7 @@ unsigned guest_fetch(struct vcpu *vcpu, void *to, unsigned bytes)
     if (fetch(&paging, linear, to, bytes)) {
         return bytes;
     }
-    unsigned first = (unsigned)(PAGE_BYTES - (linear & PAGE_MASK)); /* the next page may be absent */
+    unsigned first =
+        (unsigned)(PAGE_BYTES - (linear & PAGE_MASK)); /* the next page may be absent */
     return first < bytes && fetch(&paging, linear, to, first) ? first : 0;
 }

@@ -60,8 +60,12 @@ static enum linux_error plan_initrd(const struct linux_image *image,
     }
     /* The kernel moves after the initrd, so its module must survive the initrd's move. */
     struct memmap_hole holes[] = {target, hole_at(request->kernel, request->kernel_bytes)};
-    struct memmap_search search = {request->initrd_bytes, PAGE_BYTES, HIGH_MEMORY,
-                                   image->initrd_max,     holes,      2};
+    struct memmap_search search = {.bytes = request->initrd_bytes,
+                                   .alignment = PAGE_BYTES,
+                                   .low = HIGH_MEMORY,
+                                   .high = image->initrd_max,
+                                   .holes = holes,
+                                   .hole_count = 2};
     if (memmap_find_high(request->map, &search, initrd_to) != STATUS_OK) {
         return LINUX_NO_INITRD_ROOM;
     }

@@ -48,12 +48,12 @@ struct nacre {
     struct smp_table table;
     struct smp_fadt fadt;
     struct smp smp;
-    struct pool pool;        /* under ept_lock once other CPUs run */
+    struct pool pool;         /* under ept_lock once other CPUs run */
     struct spinlock ept_lock; /* taken by smp_lock() */
     struct ept ept;
-    struct mtrr ept_mtrr; /* what the memory types in ept follow; under ept_lock */
-    uint64_t ept_end;     /* the identity map covers [0, ept_end); above it on demand */
-    struct memmap memmap; /* what the guest sees */
+    struct mtrr ept_mtrr;    /* what the memory types in ept follow; under ept_lock */
+    uint64_t ept_end;        /* the identity map covers [0, ept_end); above it on demand */
+    struct memmap memmap;    /* what the guest sees */
     struct int15_hook int15; /* chain mode only, else all zero */
     uint32_t chain_vmcall;   /* linear address of chain mode's failure report; 0: direct mode */
     uint8_t chain_drive;
@@ -77,7 +77,7 @@ _Noreturn void nacre_run(unsigned cpu);              /* run.c: the guest, until 
 _Noreturn void nacre_run_ap(unsigned cpu);
 
 /* One line that says what is wrong and what to change; then the machine halts. */
-__attribute__((format(printf, 1, 2))) _Noreturn void nacre_refuse(const char *format, ...);
+__attribute__((noreturn, format(printf, 1, 2))) void nacre_refuse(const char *format, ...);
 
 /* The closing lines (counts of VM exits, memory), before the machine is powered off or reset. */
 void nacre_summary(void);

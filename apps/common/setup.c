@@ -27,7 +27,7 @@
 
 struct nacre nacre;
 
-_Noreturn void nacre_refuse(const char *format, ...)
+void nacre_refuse(const char *format, ...)
 {
     char text[LOG_LINE_BYTES];
     va_list arguments;
@@ -65,8 +65,7 @@ void nacre_gate(void)
 void nacre_find_cpus(void)
 {
     size_t bytes;
-    enum status status =
-        smp_table_read(&nacre.table, &nacre.acpi, nacre.boot->rsdp, hw_apic_id());
+    enum status status = smp_table_read(&nacre.table, &nacre.acpi, nacre.boot->rsdp, hw_apic_id());
 
     if (status == STATUS_OVERFLOW) {
         nacre_refuse("%u CPUs but at most %u are supported. Raise CONFIG_MAX_CPUS in "

@@ -27,7 +27,8 @@ static bool in_region(uint64_t gpa)
 static enum status map_window(uint64_t gpa_touched)
 {
     uint64_t start = addr_align_down(gpa_touched, PAGE_2M_BYTES);
-    enum status status = ept_map(&nacre.ept, gpa(start), hpa(start), PAGE_2M_BYTES, EPT_RWX, EPT_UC);
+    enum status status =
+        ept_map(&nacre.ept, gpa(start), hpa(start), PAGE_2M_BYTES, EPT_RWX, EPT_UC);
 
     return status;
 }
@@ -38,8 +39,7 @@ static enum status recycle_window(unsigned cpu)
     enum ept_invalidate need;
 
     smp_rendezvous_begin(&nacre.smp, cpu);
-    enum status status =
-        ept_unmap(&nacre.ept, gpa(nacre.ept_end), top - nacre.ept_end, &need);
+    enum status status = ept_unmap(&nacre.ept, gpa(nacre.ept_end), top - nacre.ept_end, &need);
     do {
         hw_invept(HW_INVEPT_SINGLE_CONTEXT, ept_pointer(&nacre.ept));
         ept_release(&nacre.ept);

@@ -18,7 +18,7 @@
 #define MSR_EFER 0xc0000080
 #define EFER_LME 0x100
 #define EFER_NXE 0x800
-/* Offset from image_start, whose address is -0x80000000 modulo 2^32: a relocation the linker has. */
+/* Offset from image_start, which is -0x80000000 modulo 2^32: a relocation the linker has. */
 #define OFFSET(symbol) (symbol + 0x80000000)
 #define PTE_P_RW 0x3
 #define PTE_P_RW_PS 0x83
@@ -153,7 +153,8 @@ boot32_stop:
     jmp boot32_stop
 
 no_long_mode_text:
-    .asciz "nacre: cannot start: the CPU has no 64-bit mode. Run on an x86-64 CPU with Intel VT-x.\r\n"
+    .ascii "nacre: cannot start: the CPU has no 64-bit mode. "
+    .asciz "Run on an x86-64 CPU with Intel VT-x.\r\n"
 
     .code64
 boot64:

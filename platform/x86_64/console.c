@@ -26,6 +26,7 @@
 static struct hw_console_config config;
 static struct spinlock lock;
 static unsigned fifo_room;
+static bool shared;
 
 static void uart_write(unsigned reg, uint8_t value)
 {
@@ -81,26 +82,49 @@ static void put_serial(char c)
         if (!uart_wait(LINE_STATUS_THR_EMPTY)) {
             return;
         }
-        fifo_room = FIFO_BYTES;
+        fifo_room = shared ? 1 : FIFO_BYTES;
     }
     uart_write(UART_DATA, (uint8_t)c);
     fifo_room--;
 }
 
+static void put(char c)
+{
+    if (config.serial) {
+        if (c == '\n') {
+            put_serial('\r');
+        }
+        put_serial(c);
+    }
+    if (config.e9) {
+        hw_io_write(PORT_E9, 1, (uint8_t)c);
+    }
+}
+
 void console_write_unlocked(const char *text, size_t bytes)
 {
+    bool latch_open = false;
+    uint8_t line_control = 0;
+
     fifo_room = 0; /* the guest may have written since */
-    for (size_t i = 0; i < bytes; i++) {
-        if (config.serial) {
-            if (text[i] == '\n') {
-                put_serial('\r');
-            }
-            put_serial(text[i]);
-        }
-        if (config.e9) {
-            hw_io_write(PORT_E9, 1, (uint8_t)text[i]);
-        }
+    if (config.serial && shared) {
+        line_control = uart_read(UART_LINE_CONTROL);
+        latch_open = line_control & LINE_CONTROL_DLAB;
     }
+    if (latch_open) {
+        uart_write(UART_LINE_CONTROL, line_control & (uint8_t)~LINE_CONTROL_DLAB);
+    }
+    for (size_t i = 0; i < bytes; i++) {
+        put(text[i]);
+    }
+    if (latch_open) {
+        uart_write(UART_LINE_CONTROL, line_control);
+    }
+}
+
+void hw_console_share(void)
+{
+    shared = true;
 }
 
 void hw_console_flush(void)

@@ -2,12 +2,10 @@
  * Where things are in the host's address space and in the hypervisor's region.
  *
  * Virtual:   IMAGE_VIRTUAL    the image, W^X, 4-KiB pages
- *            DIRECT_VIRTUAL   all physical memory, writable, not executable, without the first 2 MiB
- *                             of the region
- *            STACKS_VIRTUAL   every stack with an unmapped guard page below it
- * Region:    [0, 2 MiB)       image, stacks, page tables: never in the direct map, so nothing but
- *                             the mappings above reaches them
- *            [2 MiB, end)     the pool for the hypapp's tables
+ *            DIRECT_VIRTUAL   all physical memory, writable, not executable, without the first 2
+ * MiB of the region STACKS_VIRTUAL   every stack with an unmapped guard page below it Region: [0, 2
+ * MiB)       image, stacks, page tables: never in the direct map, so nothing but the mappings above
+ * reaches them [2 MiB, end)     the pool for the hypapp's tables
  */
 #ifndef X86_LAYOUT_H
 #define X86_LAYOUT_H
@@ -47,10 +45,10 @@ static inline void *direct_pointer(uint64_t physical)
 struct host_space {
     struct hpa region;
     uint64_t region_bytes;
-    uint64_t direct_end;       /* physical end of the direct map */
+    uint64_t direct_end; /* physical end of the direct map */
     uint64_t cr3;
-    uint64_t trampoline_cr3;   /* the same plus an identity map of the first 2 MiB, for AP start */
-    uint64_t private_used;     /* bytes of the private part in use */
+    uint64_t trampoline_cr3; /* the same plus an identity map of the first 2 MiB, for AP start */
+    uint64_t private_used;   /* bytes of the private part in use */
 };
 extern struct host_space host_space;
 

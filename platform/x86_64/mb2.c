@@ -82,8 +82,7 @@ static const char *parse_mmap(const struct tag *tag, struct hw_boot_info *info)
         return "the boot loader's memory map is malformed";
     }
     for (uint64_t at = sizeof(*map); at + map->entry_bytes <= tag->size; at += map->entry_bytes) {
-        const struct mmap_entry *entry =
-            (const struct mmap_entry *)((const char *)tag + at);
+        const struct mmap_entry *entry = (const struct mmap_entry *)((const char *)tag + at);
         uint64_t end = entry->base + entry->bytes;
         uint32_t type = entry->type;
         if (end < entry->base) {

@@ -53,7 +53,8 @@ bool memory_map_add(struct hw_boot_info *info, uint64_t start, uint64_t end, uin
             start = info->memory[++at].start;
             continue;
         }
-        /* [start, ...) overlaps *next: cut *next at both ends, the middle gets the stronger type. */
+        /* [start, ...) overlaps *next: cut *next at both ends, the middle gets the stronger type.
+         */
         struct hw_memory_range old = *next;
         uint64_t middle_end = end < old.end ? end : old.end;
         *next = (struct hw_memory_range){start, middle_end, stronger(old.type, type)};

@@ -26,8 +26,8 @@ uint64_t memory_map_find(const struct hw_boot_info *info, uint64_t bytes, uint64
                          const struct hw_memory_range *avoid, unsigned avoid_count);
 
 /*
- * [start, start + bytes) is memory that the hypervisor may touch: reported by the firmware (or below
- * 1 MiB) and not in the private part of its own region.
+ * [start, start + bytes) is memory that the hypervisor may touch: reported by the firmware (or
+ * below 1 MiB) and not in the private part of its own region.
  */
 bool memory_map_is_ram(uint64_t start, uint64_t bytes);
 

@@ -116,10 +116,14 @@ static void print_other_cpus(void)
             panic_printf("CPU %u did not stop", cpu);
             continue;
         }
+        if (other->stopped_rip == 0) {
+            panic_printf("CPU %u stopped while its guest ran", cpu);
+            continue;
+        }
         uint64_t offset = 0;
         const char *symbol = symbol_find(other->stopped_rip, &offset);
         panic_printf("CPU %u stopped at 0x%llx %s+0x%llx rsp=0x%llx", cpu,
-                     (unsigned long long)other->stopped_rip, symbol != NULL ? symbol : "in a VM exit",
+                     (unsigned long long)other->stopped_rip, symbol != NULL ? symbol : "?",
                      (unsigned long long)offset, (unsigned long long)other->stopped_rsp);
     }
 }

@@ -39,7 +39,7 @@ static void set_gate(struct gate *gate, uint64_t handler, uint8_t ist)
 static void fill_idt(struct gate *table, bool with_ist)
 {
     for (unsigned vector = 0; vector < VECTOR_COUNT; vector++) {
-        set_gate(&table[vector], (uint64_t)trap_stubs + vector * TRAP_STUB_BYTES, 0);
+        set_gate(&table[vector], (uint64_t)trap_stubs + (uint64_t)vector * TRAP_STUB_BYTES, 0);
     }
     set_gate(&table[2], (uint64_t)trap_nmi, with_ist ? IST_NMI : 0);
     if (with_ist) {

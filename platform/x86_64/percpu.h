@@ -41,9 +41,9 @@ struct percpu {
     uint32_t nmi_pending;
     uint32_t apic_id;
     uint32_t online;
-    uint32_t stopped;      /* set by this CPU once it is parked for a panic */
-    int error_number;      /* errno */
-    uint64_t stopped_rip;  /* where it was */
+    uint32_t stopped;     /* set by this CPU once it is parked for a panic */
+    int error_number;     /* errno */
+    uint64_t stopped_rip; /* where it was */
     uint64_t stopped_rsp;
     uint64_t gdt[5];
     struct tss tss;

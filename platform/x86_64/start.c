@@ -18,13 +18,13 @@
 #include <string.h>
 
 #define CR0_HOST (BIT(0) | BIT(1) | BIT(4) | BIT(5) | BIT(16) | BIT(31)) /* PE MP ET NE WP PG */
-#define CR4_HOST (BIT(5) | BIT(7))                                      /* PAE PGE */
+#define CR4_HOST (BIT(5) | BIT(7))                                       /* PAE PGE */
 #define CR4_SMEP BIT(20)
 #define CR4_SMAP BIT(21)
 #define MSR_EFER 0xc0000080
 #define EFER_NXE BIT(11)
-#define POOL_PAGES_PER_CPU 8 /* VMXON region, VMCS, and what libraries add */
-#define POOL_PAGES_FIXED 16  /* bitmaps, EPT root */
+#define POOL_PAGES_PER_CPU 8ULL /* VMXON region, VMCS, and what libraries add */
+#define POOL_PAGES_FIXED 16ULL  /* bitmaps, EPT root */
 
 _Noreturn void start_early(uint64_t information, uint64_t load_address);
 _Noreturn void boot_switch(uint64_t cr3, uint64_t stack_top, void (*next)(void));
@@ -78,16 +78,16 @@ static void choose_region(uint64_t load_address, uint64_t information)
 
     avoid[count++] = (struct hw_memory_range){
         load_address, load_address + (uint64_t)(image_end - image_start), HW_MEMORY_RESERVED};
-    avoid[count++] = (struct hw_memory_range){information, information + *(uint32_t *)direct_pointer(information),
-                                              HW_MEMORY_RESERVED};
+    avoid[count++] = (struct hw_memory_range){
+        information, information + *(uint32_t *)direct_pointer(information), HW_MEMORY_RESERVED};
     for (unsigned i = 0; i < boot_info.module_count; i++) {
         const struct hw_module *module = &boot_info.modules[i];
-        avoid[count++] = (struct hw_memory_range){
-            module->start.v, module->start.v + module->bytes, HW_MEMORY_RESERVED};
+        avoid[count++] = (struct hw_memory_range){module->start.v, module->start.v + module->bytes,
+                                                  HW_MEMORY_RESERVED};
     }
     boot_info.region_bytes = region_size(ram_end);
-    boot_info.region = hpa(
-        memory_map_find(&boot_info, boot_info.region_bytes, PAGE_2M_BYTES, avoid, count));
+    boot_info.region =
+        hpa(memory_map_find(&boot_info, boot_info.region_bytes, PAGE_2M_BYTES, avoid, count));
     if (boot_info.region.v == 0) {
         refuse("too little memory: no free range for the hypervisor below 4 GiB. Add memory");
     }
@@ -99,7 +99,7 @@ static void choose_region(uint64_t load_address, uint64_t information)
 /* ACPI's root pointer: only "where to look" is ours; libsmp verifies what is there. */
 static uint64_t find_rsdp(void)
 {
-    uint64_t ebda = (uint64_t)*(uint16_t *)direct_pointer(0x40e) << 4;
+    uint64_t ebda = (uint64_t) * (uint16_t *)direct_pointer(0x40e) << 4;
 
     for (unsigned pass = 0; pass < 2; pass++) {
         uint64_t start = pass == 0 ? ebda : 0xe0000;

@@ -1,6 +1,6 @@
 /*
- * Entries of the interrupt descriptor table.  The hypervisor runs with interrupts disabled for ever,
- * so only exceptions and NMI arrive.  Each vector's stub pushes what the CPU did not, then all
+ * Entries of the interrupt descriptor table.  The hypervisor runs with interrupts disabled for
+ * ever, so only exceptions and NMI arrive.  Each vector's stub pushes what the CPU did not, then all
  * registers, and calls trap_handle() with a struct trap_frame (traps.h).
  */
 #include "percpu.h"
@@ -20,7 +20,8 @@
 trap_stubs:
     .set vector, 0
     .rept 32
-    .if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30
+    /* SDM table "Protected-Mode Exceptions and Interrupts": who pushes an error code. */
+    .if (0x60227d00 >> vector) & 1
     stub vector, 1
     .else
     stub vector, 0

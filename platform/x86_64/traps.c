@@ -15,13 +15,27 @@ extern const struct trap_fixup trap_fixups[], trap_fixups_end[];
 #define VECTOR_PF 14
 
 static const char *const vector_names[32] = {
-    "#DE divide error",       "#DB debug",           "NMI",
-    "#BP breakpoint",         "#OF overflow",        "#BR bound range",
-    "#UD invalid opcode",     "#NM no device",       "#DF double fault",
-    "coprocessor overrun",    "#TS invalid TSS",     "#NP segment not present",
-    "#SS stack fault",        "#GP protection",      "#PF page fault",
-    "reserved",               "#MF x87",             "#AC alignment",
-    "#MC machine check",      "#XM SIMD",            "#VE virtualization",
+    "#DE divide error",
+    "#DB debug",
+    "NMI",
+    "#BP breakpoint",
+    "#OF overflow",
+    "#BR bound range",
+    "#UD invalid opcode",
+    "#NM no device",
+    "#DF double fault",
+    "coprocessor overrun",
+    "#TS invalid TSS",
+    "#NP segment not present",
+    "#SS stack fault",
+    "#GP protection",
+    "#PF page fault",
+    "reserved",
+    "#MF x87",
+    "#AC alignment",
+    "#MC machine check",
+    "#XM SIMD",
+    "#VE virtualization",
     "#CP control protection",
 };
 
@@ -55,8 +69,8 @@ static void report_stack(const struct trap_frame *frame)
     }
     struct stack_range range = stack_range(cpu, kind);
     if (in_guard || address < range.bottom + 64) {
-        panic_printf("stack overflow: CPU %u's %s stack of %llu bytes, guard page hit at 0x%llx", cpu,
-                     stack_name(kind), (unsigned long long)(range.top - range.bottom),
+        panic_printf("stack overflow: CPU %u's %s stack of %llu bytes, guard page hit at 0x%llx",
+                     cpu, stack_name(kind), (unsigned long long)(range.top - range.bottom),
                      (unsigned long long)address);
     }
 }
@@ -70,8 +84,7 @@ static void report_registers(const struct trap_frame *f)
                  (unsigned long long)f->rdi, (unsigned long long)f->rbp,
                  (unsigned long long)f->rsp);
     panic_printf("r8 =%016llx r9 =%016llx r10=%016llx r11=%016llx", (unsigned long long)f->r8,
-                 (unsigned long long)f->r9, (unsigned long long)f->r10,
-                 (unsigned long long)f->r11);
+                 (unsigned long long)f->r9, (unsigned long long)f->r10, (unsigned long long)f->r11);
     panic_printf("r12=%016llx r13=%016llx r14=%016llx r15=%016llx", (unsigned long long)f->r12,
                  (unsigned long long)f->r13, (unsigned long long)f->r14,
                  (unsigned long long)f->r15);

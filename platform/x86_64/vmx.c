@@ -50,9 +50,7 @@ enum hw_vmx_result hw_vmread(uint32_t field, uint64_t *value)
 {
     uint64_t read;
     bool cf, zf;
-    __asm__ volatile("vmread %3, %2"
-                     : "=@ccc"(cf), "=@ccz"(zf), "=r"(read)
-                     : "r"((uint64_t)field));
+    __asm__ volatile("vmread %3, %2" : "=@ccc"(cf), "=@ccz"(zf), "=r"(read) : "r"((uint64_t)field));
     if (cf || zf) {
         return result_of(cf, zf);
     }

@@ -18,6 +18,12 @@ struct hw_console_config {
 /* Boot CPU, before others run. */
 void hw_console_configure(const struct hw_console_config *config);
 
+/*
+ * From now on the guest drives the same UART: nothing is assumed of its FIFO, and a divisor latch
+ * that the guest left open is closed for each line.  Boot CPU, before the guest runs.
+ */
+void hw_console_share(void);
+
 /* Waits, for a bounded time, until the last byte written has left; before the power goes off. */
 void hw_console_flush(void);
 

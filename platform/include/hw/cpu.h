@@ -3,8 +3,8 @@
  *
  * Every function acts on the calling CPU only, takes no lock and may be called in any context.
  * platform/x86_64 executes the instruction; platform/fake models it.  A plain access to something
- * that the CPU does not have is a bug of ours and ends in the trap report; whatever a guest can choose
- * goes through the _safe variants, which report the fault instead.
+ * that the CPU does not have is a bug of ours and ends in the trap report; whatever a guest can
+ * choose goes through the _safe variants, which report the fault instead.
  */
 #ifndef HW_CPU_H
 #define HW_CPU_H
@@ -42,7 +42,8 @@ void hw_write_dr(unsigned index, uint64_t value);
 /* WBINVD (SDM vol. 2): writes all caches of this CPU back and invalidates them. */
 void hw_wbinvd(void);
 
-/* Time-stamp counter; and a busy wait that is at least so long.  More than 10 s is refused by CHECK. */
+/* Time-stamp counter; and a busy wait that is at least so long.  More than 10 s is refused by
+ * CHECK. */
 uint64_t hw_rdtsc(void);
 uint64_t hw_tsc_hz(void);
 void hw_delay_us(uint32_t us);

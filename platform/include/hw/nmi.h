@@ -16,7 +16,8 @@ bool hw_nmi_take(void);
 /* Marks an NMI as taken: a VM exit for reason "NMI" is not seen by the handler. */
 void hw_nmi_note(void);
 
-/* After a VM exit due to an NMI, NMIs are blocked (SDM "VM exits, blocking by NMI"); IRET ends it. */
+/* After a VM exit due to an NMI, NMIs are blocked (SDM "VM exits, blocking by NMI"); IRET ends it.
+ */
 void hw_nmi_unblock(void);
 
 #endif

@@ -39,8 +39,23 @@ enum hw_vmx_result hw_invvpid(uint64_t type, uint16_t vpid, uint64_t linear_addr
 
 /* Encoding order of the instruction set, so that gpr[n] is register number n. */
 enum hw_gpr {
-    HW_RAX, HW_RCX, HW_RDX, HW_RBX, HW_RSP, HW_RBP, HW_RSI, HW_RDI,
-    HW_R8, HW_R9, HW_R10, HW_R11, HW_R12, HW_R13, HW_R14, HW_R15, HW_GPR_COUNT
+    HW_RAX,
+    HW_RCX,
+    HW_RDX,
+    HW_RBX,
+    HW_RSP,
+    HW_RBP,
+    HW_RSI,
+    HW_RDI,
+    HW_R8,
+    HW_R9,
+    HW_R10,
+    HW_R11,
+    HW_R12,
+    HW_R13,
+    HW_R14,
+    HW_R15,
+    HW_GPR_COUNT
 };
 
 /* General-purpose registers of a guest; gpr[HW_RSP] is unused: the VMCS holds RSP. */

@@ -60,11 +60,16 @@ static void collect_nmi(struct nacre_cpu *self)
 {
     unsigned cpu = self->vcpu.cpu;
 
-    if (!hw_nmi_take()) {
+    unsigned count = hw_nmi_take();
+
+    if (count == 0) {
         return;
     }
-    if (!smp_kick_take(&nacre.smp, cpu)) {
-        vmx_vcpu_post_nmi(&self->vcpu);
+    if (smp_kick_take(&nacre.smp, cpu)) {
+        count--;
+    }
+    if (count > 0) {
+        smp_startup_post_nmi(&self->startup); /* which knows whether this CPU may take it now */
     }
     join_rendezvous(cpu);
     start_up(self);

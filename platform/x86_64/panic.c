@@ -146,13 +146,13 @@ _Noreturn void base_check_failed(const char *file, unsigned line, const char *ex
     panic_finish();
 }
 
-bool hw_nmi_take(void)
+unsigned hw_nmi_take(void)
 {
     panic_park_if_stopped();
-    return __atomic_exchange_n(&percpu_this()->nmi_pending, 0, __ATOMIC_ACQ_REL) != 0;
+    return __atomic_exchange_n(&percpu_this()->nmi_pending, 0, __ATOMIC_ACQ_REL);
 }
 
 void hw_nmi_note(void)
 {
-    percpu_this()->nmi_pending = 1;
+    __atomic_fetch_add(&percpu_this()->nmi_pending, 1, __ATOMIC_RELAXED);
 }

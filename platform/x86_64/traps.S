@@ -75,7 +75,7 @@ trap_common:
 trap_nmi:
     cmpl $0, trap_panic_cpu(%rip)
     jne 2f
-    movl $1, %gs:PERCPU_NMI_PENDING
+    incl %gs:PERCPU_NMI_PENDING
     pushq %rax
     pushq %rcx
     movq 16(%rsp), %rax /* interrupted RIP */

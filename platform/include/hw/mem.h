@@ -26,7 +26,9 @@ void hw_phys_write64(struct hpa address, uint64_t value);
 /* Sets desired if the value is *expected, else stores the value found there; for A/D bits. */
 bool hw_phys_cas64(struct hpa address, uint64_t *expected, uint64_t desired);
 
-/* Our own page as a pointer; NULL unless [from, from + bytes) lies inside the hypervisor's region.
+/*
+ * Memory of the pool as a pointer; NULL unless [from, from + bytes) lies inside the hypervisor's
+ * region.  Image and stacks may be out of reach this way: they have mappings of their own.
  */
 void *hw_region_pointer(struct hpa from, uint64_t bytes);
 /* Physical address of an object of ours (image, data, stacks, region); CHECKed. */

@@ -8,10 +8,8 @@
 #ifndef HW_NMI_H
 #define HW_NMI_H
 
-#include <stdbool.h>
-
-/* True when NMIs arrived on this CPU since the last call; collects them. */
-bool hw_nmi_take(void);
+/* NMIs that arrived on this CPU since the last call, 0 if none; collects them. */
+unsigned hw_nmi_take(void);
 
 /* Marks an NMI as taken: a VM exit for reason "NMI" is not seen by the handler. */
 void hw_nmi_note(void);

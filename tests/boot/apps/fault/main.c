@@ -1,6 +1,6 @@
 /*
- * A hypapp that breaks on purpose, to test what the platform reports: the kernel module's string is
- * "kernel FAULT CPU" (the module itself is not used).  The CPU named commits the fault in VMX root
+ * A hypapp that breaks on purpose, to test what the platform reports: the first module's string is
+ * "fault NAME CPU" (the module itself is not used).  The CPU named commits the fault in VMX root
  * operation while all others run their loops.
  */
 #include "nacre.h"
@@ -77,7 +77,7 @@ static void commit(const char *fault)
 static void maybe_commit(unsigned cpu)
 {
     char fault[32];
-    const char *string = nacre.boot->modules[0].string + strlen("kernel ");
+    const char *string = nacre.boot->modules[0].string + strlen("fault ");
     size_t length = strcspn(string, " ");
 
     if (length >= sizeof(fault) || strtoul(string + length, NULL, 10) != cpu) {

@@ -1,0 +1,215 @@
+/*
+ * VMCS field encodings and control bits (SDM appendix "Field Encoding in VMCS" and the tables of
+ * the chapter "Virtual Machine Control Structures").  Written independently of libvmx's own list,
+ * so that a wrong number there does not agree with itself here.
+ */
+#ifndef FAKE_VMCS_FIELDS_H
+#define FAKE_VMCS_FIELDS_H
+
+enum vmcs_field {
+    F_VPID = 0x0000,
+    F_GUEST_ES_SELECTOR = 0x0800, /* CS, SS, DS, FS, GS, LDTR, TR follow in steps of 2 */
+    F_GUEST_CS_SELECTOR = 0x0802,
+    F_GUEST_SS_SELECTOR = 0x0804,
+    F_GUEST_LDTR_SELECTOR = 0x080c,
+    F_GUEST_TR_SELECTOR = 0x080e,
+    F_HOST_ES_SELECTOR = 0x0c00, /* CS, SS, DS, FS, GS, TR */
+    F_HOST_CS_SELECTOR = 0x0c02,
+    F_HOST_SS_SELECTOR = 0x0c04,
+    F_HOST_TR_SELECTOR = 0x0c0c,
+    F_IO_BITMAP_A = 0x2000,
+    F_IO_BITMAP_B = 0x2002,
+    F_MSR_BITMAPS = 0x2004,
+    F_EXIT_MSR_STORE_ADDRESS = 0x2006,
+    F_EXIT_MSR_LOAD_ADDRESS = 0x2008,
+    F_ENTRY_MSR_LOAD_ADDRESS = 0x200a,
+    F_PML_ADDRESS = 0x200e,
+    F_TSC_OFFSET = 0x2010,
+    F_VIRTUAL_APIC_ADDRESS = 0x2012,
+    F_APIC_ACCESS_ADDRESS = 0x2014,
+    F_POSTED_DESCRIPTOR = 0x2016,
+    F_EPT_POINTER = 0x201a,
+    F_XSS_EXITING_BITMAP = 0x202c,
+    F_GUEST_PHYSICAL_ADDRESS = 0x2400,
+    F_VMCS_LINK_POINTER = 0x2800,
+    F_GUEST_DEBUGCTL = 0x2802,
+    F_GUEST_PAT = 0x2804,
+    F_GUEST_EFER = 0x2806,
+    F_GUEST_PERF_GLOBAL_CTRL = 0x2808,
+    F_GUEST_PDPTE0 = 0x280a,
+    F_GUEST_BNDCFGS = 0x2812,
+    F_HOST_PAT = 0x2c00,
+    F_HOST_EFER = 0x2c02,
+    F_HOST_PERF_GLOBAL_CTRL = 0x2c04,
+    F_PIN_CONTROLS = 0x4000,
+    F_PRIMARY_CONTROLS = 0x4002,
+    F_EXCEPTION_BITMAP = 0x4004,
+    F_PAGE_FAULT_MASK = 0x4006,
+    F_PAGE_FAULT_MATCH = 0x4008,
+    F_CR3_TARGET_COUNT = 0x400a,
+    F_EXIT_CONTROLS = 0x400c,
+    F_EXIT_MSR_STORE_COUNT = 0x400e,
+    F_EXIT_MSR_LOAD_COUNT = 0x4010,
+    F_ENTRY_CONTROLS = 0x4012,
+    F_ENTRY_MSR_LOAD_COUNT = 0x4014,
+    F_ENTRY_INTERRUPTION = 0x4016,
+    F_ENTRY_ERROR_CODE = 0x4018,
+    F_ENTRY_INSTRUCTION_LENGTH = 0x401a,
+    F_TPR_THRESHOLD = 0x401c,
+    F_SECONDARY_CONTROLS = 0x401e,
+    F_INSTRUCTION_ERROR = 0x4400,
+    F_EXIT_REASON = 0x4402,
+    F_EXIT_INTERRUPTION = 0x4404,
+    F_EXIT_ERROR_CODE = 0x4406,
+    F_IDT_VECTORING = 0x4408,
+    F_IDT_VECTORING_ERROR_CODE = 0x440a,
+    F_INSTRUCTION_LENGTH = 0x440c,
+    F_INSTRUCTION_INFORMATION = 0x440e,
+    F_GUEST_ES_LIMIT = 0x4800,
+    F_GUEST_GDTR_LIMIT = 0x4810,
+    F_GUEST_IDTR_LIMIT = 0x4812,
+    F_GUEST_ES_RIGHTS = 0x4814,
+    F_GUEST_CS_RIGHTS = 0x4816,
+    F_GUEST_SS_RIGHTS = 0x4818,
+    F_INTERRUPTIBILITY = 0x4824,
+    F_ACTIVITY = 0x4826,
+    F_GUEST_SYSENTER_CS = 0x482a,
+    F_PREEMPTION_TIMER = 0x482e,
+    F_HOST_SYSENTER_CS = 0x4c00,
+    F_CR0_MASK = 0x6000,
+    F_CR4_MASK = 0x6002,
+    F_CR0_SHADOW = 0x6004,
+    F_CR4_SHADOW = 0x6006,
+    F_CR3_TARGET0 = 0x6008,
+    F_QUALIFICATION = 0x6400,
+    F_GUEST_LINEAR_ADDRESS = 0x640a,
+    F_GUEST_CR0 = 0x6800,
+    F_GUEST_CR3 = 0x6802,
+    F_GUEST_CR4 = 0x6804,
+    F_GUEST_ES_BASE = 0x6806,
+    F_GUEST_FS_BASE = 0x680e,
+    F_GUEST_GS_BASE = 0x6810,
+    F_GUEST_GDTR_BASE = 0x6816,
+    F_GUEST_IDTR_BASE = 0x6818,
+    F_GUEST_DR7 = 0x681a,
+    F_GUEST_RSP = 0x681c,
+    F_GUEST_RIP = 0x681e,
+    F_GUEST_RFLAGS = 0x6820,
+    F_PENDING_DEBUG = 0x6822,
+    F_GUEST_SYSENTER_ESP = 0x6824,
+    F_GUEST_SYSENTER_EIP = 0x6826,
+    F_HOST_CR0 = 0x6c00,
+    F_HOST_CR3 = 0x6c02,
+    F_HOST_CR4 = 0x6c04,
+    F_HOST_FS_BASE = 0x6c06,
+    F_HOST_GS_BASE = 0x6c08,
+    F_HOST_TR_BASE = 0x6c0a,
+    F_HOST_GDTR_BASE = 0x6c0c,
+    F_HOST_IDTR_BASE = 0x6c0e,
+    F_HOST_SYSENTER_ESP = 0x6c10,
+    F_HOST_SYSENTER_EIP = 0x6c12,
+    F_HOST_RSP = 0x6c14,
+    F_HOST_RIP = 0x6c16
+};
+
+/* Pin-based VM-execution controls */
+#define PIN_EXTERNAL_INTERRUPT 0x01u
+#define PIN_NMI 0x08u
+#define PIN_VIRTUAL_NMI 0x20u
+#define PIN_PREEMPTION_TIMER 0x40u
+#define PIN_POSTED 0x80u
+
+/* Primary processor-based VM-execution controls */
+#define PRIMARY_INTERRUPT_WINDOW (1u << 2)
+#define PRIMARY_TSC_OFFSET (1u << 3)
+#define PRIMARY_HLT (1u << 7)
+#define PRIMARY_INVLPG (1u << 9)
+#define PRIMARY_RDTSC (1u << 12)
+#define PRIMARY_CR3_LOAD (1u << 15)
+#define PRIMARY_CR3_STORE (1u << 16)
+#define PRIMARY_CR8_LOAD (1u << 19)
+#define PRIMARY_CR8_STORE (1u << 20)
+#define PRIMARY_TPR_SHADOW (1u << 21)
+#define PRIMARY_NMI_WINDOW (1u << 22)
+#define PRIMARY_MOV_DR (1u << 23)
+#define PRIMARY_UNCONDITIONAL_IO (1u << 24)
+#define PRIMARY_IO_BITMAPS (1u << 25)
+#define PRIMARY_MTF (1u << 27)
+#define PRIMARY_MSR_BITMAPS (1u << 28)
+#define PRIMARY_SECONDARY (1u << 31)
+
+/* Secondary processor-based VM-execution controls */
+#define SECONDARY_APIC_ACCESSES (1u << 0)
+#define SECONDARY_EPT (1u << 1)
+#define SECONDARY_X2APIC (1u << 4)
+#define SECONDARY_VPID (1u << 5)
+#define SECONDARY_WBINVD (1u << 6)
+#define SECONDARY_UNRESTRICTED (1u << 7)
+#define SECONDARY_APIC_REGISTERS (1u << 8)
+#define SECONDARY_INTERRUPT_DELIVERY (1u << 9)
+#define SECONDARY_VMFUNC (1u << 13)
+#define SECONDARY_PML (1u << 17)
+#define SECONDARY_EPT_VE (1u << 18)
+#define SECONDARY_XSAVES (1u << 20)
+
+/* VM-exit controls */
+#define EXIT_SAVE_DEBUG (1u << 2)
+#define EXIT_HOST_64 (1u << 9)
+#define EXIT_LOAD_PERF (1u << 12)
+#define EXIT_ACKNOWLEDGE (1u << 15)
+#define EXIT_SAVE_PAT (1u << 18)
+#define EXIT_LOAD_PAT (1u << 19)
+#define EXIT_SAVE_EFER (1u << 20)
+#define EXIT_LOAD_EFER (1u << 21)
+#define EXIT_SAVE_PREEMPTION (1u << 22)
+#define EXIT_CLEAR_BNDCFGS (1u << 23)
+
+/* VM-entry controls */
+#define ENTRY_LOAD_DEBUG (1u << 2)
+#define ENTRY_IA32E (1u << 9)
+#define ENTRY_SMM (1u << 10)
+#define ENTRY_DUAL_MONITOR (1u << 11)
+#define ENTRY_LOAD_PERF (1u << 13)
+#define ENTRY_LOAD_PAT (1u << 14)
+#define ENTRY_LOAD_EFER (1u << 15)
+#define ENTRY_LOAD_BNDCFGS (1u << 16)
+
+/* Interruptibility state and activity state */
+#define BLOCKING_STI 1u
+#define BLOCKING_MOV_SS 2u
+#define BLOCKING_SMI 4u
+#define BLOCKING_NMI 8u
+#define ACTIVITY_ACTIVE 0u
+#define ACTIVITY_HLT 1u
+#define ACTIVITY_SHUTDOWN 2u
+#define ACTIVITY_WAIT_FOR_SIPI 3u
+
+/* Basic exit reasons (SDM appendix "VMX Basic Exit Reasons") */
+#define REASON_EXCEPTION_NMI 0u
+#define REASON_EXTERNAL_INTERRUPT 1u
+#define REASON_TRIPLE_FAULT 2u
+#define REASON_INIT 3u
+#define REASON_SIPI 4u
+#define REASON_INTERRUPT_WINDOW 7u
+#define REASON_NMI_WINDOW 8u
+#define REASON_CPUID 10u
+#define REASON_HLT 12u
+#define REASON_INVD 13u
+#define REASON_INVLPG 14u
+#define REASON_RDTSC 16u
+#define REASON_VMCALL 18u
+#define REASON_CR 28u
+#define REASON_DR 29u
+#define REASON_IO 30u
+#define REASON_RDMSR 31u
+#define REASON_WRMSR 32u
+#define REASON_ENTRY_GUEST 33u
+#define REASON_ENTRY_MSR 34u
+#define REASON_MTF 37u
+#define REASON_EPT_VIOLATION 48u
+#define REASON_EPT_MISCONFIGURATION 49u
+#define REASON_PREEMPTION 52u
+#define REASON_WBINVD 54u
+#define REASON_XSETBV 55u
+
+#endif

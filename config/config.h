@@ -29,4 +29,8 @@
 #define CONFIG_RENDEZVOUS_TIMEOUT_US 1000000
 #define CONFIG_AP_START_TIMEOUT_US 200000
 
+/* PALs registered at once, and 4-KiB pages that one of them may have (64 MiB). */
+#define CONFIG_MAX_PALS 128
+#define CONFIG_MAX_PAL_PAGES 16384
+
 #endif

@@ -5,7 +5,8 @@
 #ifndef CONFIG_STACK_H
 #define CONFIG_STACK_H
 
-/* Per-CPU main stack: the run loop, exit handling and log formatting; interrupts never nest on it. */
+/* Per-CPU main stack: the run loop, exit handling and log formatting; interrupts never nest on it.
+ */
 #define STACK_MAIN_BYTES 16384
 /* NMI (IST 1): sets one flag; the stop of all CPUs on a panic formats its report here. */
 #define STACK_NMI_BYTES 8192

@@ -29,8 +29,11 @@ void pool_init(struct pool *pool, struct hpa base, uint64_t page_count, uint64_t
 {
     CHECK(addr_is_aligned(base.v, PAGE_BYTES));
     CHECK(page_count <= (UINT64_MAX - base.v) >> PAGE_SHIFT);
-    *pool = (struct pool){.base = base, .page_count = page_count, .free_pages = page_count,
-                          .next = 0, .bitmap = bitmap};
+    *pool = (struct pool){.base = base,
+                          .page_count = page_count,
+                          .free_pages = page_count,
+                          .next = 0,
+                          .bitmap = bitmap};
     for (uint64_t word = 0; word < pool_bitmap_words(page_count); word++) {
         bitmap[word] = 0;
     }

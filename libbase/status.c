@@ -2,17 +2,9 @@
 
 /* In the order of the enum. */
 static const char *const texts[] = {
-    "ok",
-    "out of memory",
-    "invalid argument",
-    "not supported",
-    "not found",
-    "ranges overlap",
-    "value out of range",
-    "address not accessible",
-    "timed out",
-    "busy",
-    "hardware reported an error",
+    "ok",        "out of memory",  "invalid argument",           "not supported",
+    "not found", "ranges overlap", "value out of range",         "address not accessible",
+    "timed out", "busy",           "hardware reported an error",
 };
 
 _Static_assert(sizeof texts / sizeof texts[0] == STATUS_COUNT, "one text for each status");

@@ -1,4 +1,5 @@
-/* Changing and removing translations that exist; splitting of large pages where only a part changes. */
+/* Changing and removing translations that exist; splitting of large pages where only a part
+ * changes. */
 #include "entry.h"
 
 /* New leaf = (leaf & keep) | set; keep 0 and set 0 is removal. */
@@ -104,6 +105,7 @@ static enum status change_range(struct ept *ept, struct gpa gpa, uint64_t bytes,
         return STATUS_NO_MEMORY;
     }
     *need = change_commit(ept, gpa.v, gpa.v + bytes, change);
+    ept->generation++;
     return STATUS_OK;
 }
 

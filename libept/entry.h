@@ -1,7 +1,7 @@
 /*
- * One EPT entry and the way to it: SDM tables "Format of an EPT PML4 Entry (PML4E) that References an
- * EPT Page-Directory-Pointer Table" to "Format of an EPT Page-Table Entry that Maps a 4-KByte Page".
- * Level 4 is the PML4 table, level 1 the page table.
+ * One EPT entry and the way to it: SDM tables "Format of an EPT PML4 Entry (PML4E) that References
+ * an EPT Page-Directory-Pointer Table" to "Format of an EPT Page-Table Entry that Maps a 4-KByte
+ * Page". Level 4 is the PML4 table, level 1 the page table.
  */
 #ifndef LIBEPT_ENTRY_H
 #define LIBEPT_ENTRY_H
@@ -100,7 +100,8 @@ static inline struct slot slot_find(const struct ept *ept, uint64_t gpa)
     }
 }
 
-/* Moves on to gpa, the first address after the slot, without a walk where it is in the same table. */
+/* Moves on to gpa, the first address after the slot, without a walk where it is in the same table.
+ */
 static inline void slot_next(const struct ept *ept, struct slot *slot, uint64_t gpa)
 {
     unsigned index = slot->index + 1;
@@ -136,6 +137,9 @@ static inline bool slot_is_within(const struct slot *slot, uint64_t gpa, uint64_
 
 /* Page-aligned, not empty, below both limits. */
 enum status ept_range_check(const struct ept *ept, uint64_t address, uint64_t bytes);
+
+/* Gives the tables below one table of top_level back to the pool, deepest first, not itself. */
+void ept_free_below(struct ept *ept, struct hpa top, unsigned top_level);
 
 /* Rights that hardware can express. */
 enum status ept_perms_check(const struct ept *ept, unsigned perms);

@@ -10,7 +10,8 @@
 #define CAP_ACCESSED_DIRTY BIT(21)
 #define CAP_INVEPT_SINGLE_CONTEXT BIT(25)
 
-/* EPTP: bits 2:0 type of the tables, bits 5:3 walk length minus 1, bit 6 accessed and dirty flags. */
+/* EPTP: bits 2:0 type of the tables, bits 5:3 walk length minus 1, bit 6 accessed and dirty flags.
+ */
 #define EPTP_WALK_LENGTH_4 (3ULL << 3)
 #define EPTP_ACCESSED_DIRTY BIT(6)
 
@@ -43,22 +44,22 @@ enum status ept_init(struct ept *ept, struct pool *pool, const struct ept_featur
     }
     status = hw_phys_zero(root, PAGE_BYTES);
     CHECK(status == STATUS_OK);
-    *ept = (struct ept){
-        .root = root, .pool = pool, .features = *features, .maxphyaddr = maxphyaddr};
+    *ept =
+        (struct ept){.root = root, .pool = pool, .features = *features, .maxphyaddr = maxphyaddr};
     return STATUS_OK;
 }
 
-/* Frees the tables below one table, deepest first, with one position a level instead of recursion. */
-static void free_below(struct ept *ept, struct hpa top)
+void ept_free_below(struct ept *ept, struct hpa top, unsigned top_level)
 {
     struct hpa table[LEVEL_COUNT + 1];
-    unsigned index[LEVEL_COUNT + 1];
-    unsigned level = LEVEL_COUNT;
+    unsigned index[LEVEL_COUNT + 1]; /* one position a level instead of recursion */
+    unsigned level = top_level;
     table[level] = top;
-    index[level] = 0;
+    /* Nothing hangs below a page table. */
+    index[level] = level == 1 ? TABLE_ENTRIES : 0;
     for (;;) {
         if (index[level] == TABLE_ENTRIES) {
-            if (level == LEVEL_COUNT) {
+            if (level == top_level) {
                 return;
             }
             pool_free(ept->pool, table[level]);
@@ -70,7 +71,6 @@ static void free_below(struct ept *ept, struct hpa top)
         if (entry_is_table(entry, level)) {
             level--;
             table[level] = hpa(entry & ENTRY_ADDRESS);
-            /* Nothing hangs below a page table. */
             index[level] = level == 1 ? TABLE_ENTRIES : 0;
         }
     }
@@ -79,17 +79,18 @@ static void free_below(struct ept *ept, struct hpa top)
 void ept_clear(struct ept *ept)
 {
     ept_release(ept);
-    free_below(ept, ept->root);
+    ept_free_below(ept, ept->root, LEVEL_COUNT);
     enum status status = hw_phys_zero(ept->root, PAGE_BYTES);
     CHECK(status == STATUS_OK);
+    ept->generation++;
 }
 
 void ept_destroy(struct ept *ept)
 {
     ept_release(ept);
-    free_below(ept, ept->root);
+    ept_free_below(ept, ept->root, LEVEL_COUNT);
     pool_free(ept->pool, ept->root);
-    *ept = (struct ept){.pool = ept->pool};
+    *ept = (struct ept){.pool = ept->pool, .generation = ept->generation + 1};
 }
 
 void ept_release(struct ept *ept)
@@ -101,7 +102,8 @@ void ept_release(struct ept *ept)
 
 uint64_t ept_pointer(const struct ept *ept)
 {
-    return ept->root.v | EPTP_WALK_LENGTH_4 | EPT_WB | (ept->accessed_dirty ? EPTP_ACCESSED_DIRTY : 0);
+    return ept->root.v | EPTP_WALK_LENGTH_4 | EPT_WB |
+           (ept->accessed_dirty ? EPTP_ACCESSED_DIRTY : 0);
 }
 
 enum status ept_lookup(const struct ept *ept, struct gpa gpa, struct ept_translation *translation)

@@ -30,25 +30,15 @@
 #define PF_RSVD 8U
 #define PF_I 16U
 
-#define LEVELS_MAX 5
 /* How often a walk starts again because another CPU changed an entry under it. */
 #define ATTEMPTS 8
 
-struct step {
-    struct gpa gpa;
-    struct hpa address;
-    uint64_t entry;
-    bool writable; /* in the nested map */
-};
-
 struct walk {
     const struct gwalk_paging *paging;
-    struct nested *nested;
+    struct walker *walker;
     uint64_t linear;
     struct gwalk_result *result;
     uint64_t all; /* AND of the entries: W, U, A; bit 63 is OR: any NX */
-    unsigned count;
-    struct step step[LEVELS_MAX];
 };
 
 static bool is_pae(const struct gwalk_paging *paging)
@@ -74,34 +64,35 @@ static enum gwalk_status page_fault(const struct walk *walk, unsigned access, ui
     return GWALK_PAGE_FAULT;
 }
 
-bool gwalk_nested_fill(struct nested *nested, uint64_t gpa_value)
+bool gwalk_nested_fill(struct walker *walker, uint64_t gpa_value)
 {
     struct ept_translation found;
-    if (ept_lookup(nested->ept, gpa(gpa_value), &found) != STATUS_OK) {
+    if (ept_lookup(walker->ept, gpa(gpa_value), &found) != STATUS_OK) {
         return false;
     }
     uint64_t offset = gpa_value & (found.page_bytes - 1);
-    nested->start = gpa_value - offset;
-    nested->bytes = found.page_bytes;
-    nested->hpa = found.hpa.v - offset;
-    nested->perms = found.perms;
+    walker->start = gpa_value - offset;
+    walker->bytes = found.page_bytes;
+    walker->hpa = found.hpa.v - offset;
+    walker->perms = found.perms;
     return true;
 }
 
 /* Reads the next entry and remembers where it was. */
 static bool read_entry(struct walk *walk, uint64_t address, size_t bytes, uint64_t *entry)
 {
-    struct step *step = &walk->step[walk->count];
+    struct path *path = &walk->walker->path;
+    unsigned i = path->count;
     *entry = 0;
-    if (!gwalk_nested_translate(walk->nested, address, EPT_READ, &step->address) ||
-        hw_phys_read(step->address, entry, bytes) != STATUS_OK) {
+    if (!nested_translate(walk->walker, address, EPT_READ, &path->step[i].hpa) ||
+        hw_phys_read(path->step[i].hpa, entry, bytes) != STATUS_OK) {
         walk->result->gpa = gpa(address);
         return false;
     }
-    step->gpa = gpa(address);
-    step->entry = *entry;
-    step->writable = (walk->nested->perms & EPT_WRITE) != 0;
-    walk->count++;
+    path->step[i].gpa = gpa(address);
+    path->step[i].entry = *entry;
+    path->step[i].writable = (walk->walker->perms & EPT_WRITE) != 0;
+    path->count++;
     return true;
 }
 
@@ -137,7 +128,7 @@ static enum gwalk_status walk_64(struct walk *walk, uint64_t table, unsigned lev
                        (entry & bits_mask(PAGE_SHIFT + 1, shift)) != 0))) {
             return page_fault(walk, access, PF_P | PF_RSVD);
         }
-        walk->all = (walk->all & entry & ~PTE_NX) | ((walk->all | entry) & PTE_NX);
+        walk->all = (walk->all & entry) | ((walk->all | entry) & PTE_NX);
         table = entry & address_mask;
         if (level == 1 || large) {
             found(walk, table & ~((1ULL << shift) - 1), 1ULL << shift);
@@ -229,47 +220,49 @@ static bool is_allowed(const struct walk *walk, unsigned access)
 }
 
 /* One flag update as the processor does it, locked; a 32-bit entry is half of what is exchanged. */
-static enum gwalk_status set_flags(struct walk *walk, struct step *step, uint64_t flags)
+static enum gwalk_status set_flags(struct walk *walk, unsigned i, uint64_t flags)
 {
-    if ((step->entry & flags) == flags) {
+    struct path *path = &walk->walker->path;
+    uint64_t entry = path->step[i].entry;
+    if ((entry & flags) == flags) {
         return GWALK_OK;
     }
-    unsigned shift = (unsigned)(step->address.v & 4) * 8;
-    struct hpa word = hpa(step->address.v & ~7ULL);
+    struct hpa at = path->step[i].hpa, word = hpa(at.v & ~7ULL);
+    unsigned shift = (unsigned)(at.v & 4) * 8;
     uint64_t value;
     if (hw_phys_read(word, &value, sizeof value) != STATUS_OK) {
         return GWALK_NESTED;
     }
-    bool narrow = !is_pae(walk->paging);
-    uint64_t now = narrow ? (uint32_t)(value >> shift) : value;
-    if (now != step->entry || !hw_phys_cas64(word, &value, value | flags << shift)) {
+    uint64_t now = is_pae(walk->paging) ? value : (uint32_t)(value >> shift);
+    if (now != entry || !hw_phys_cas64(word, &value, value | flags << shift)) {
         return GWALK_BUSY;
     }
+    path->step[i].entry = entry | flags;
     return GWALK_OK;
 }
 
 /* Accessed in every entry used, dirty in the last one for a write. */
 static enum gwalk_status set_accessed_dirty(struct walk *walk, unsigned access)
 {
-    if (walk->count == 0) {
+    const struct path *path = &walk->walker->path;
+    if (path->count == 0) {
         return GWALK_OK;
     }
-    struct step *last = &walk->step[walk->count - 1];
+    unsigned last = path->count - 1;
     uint64_t last_flags = PTE_A | ((access & GWALK_WRITE) != 0 ? PTE_D : 0);
-    if ((walk->all & PTE_A) != 0 && (last->entry & last_flags) == last_flags) {
+    if ((walk->all & PTE_A) != 0 && (path->step[last].entry & last_flags) == last_flags) {
         return GWALK_OK;
     }
     /* The tables themselves must be the guest's to write. */
-    for (unsigned i = 0; i < walk->count; i++) {
-        uint64_t flags = &walk->step[i] == last ? last_flags : PTE_A;
-        if ((walk->step[i].entry & flags) != flags && !walk->step[i].writable) {
-            walk->result->gpa = walk->step[i].gpa;
+    for (unsigned i = 0; i <= last; i++) {
+        uint64_t flags = i == last ? last_flags : PTE_A;
+        if ((path->step[i].entry & flags) != flags && !path->step[i].writable) {
+            walk->result->gpa = path->step[i].gpa;
             return GWALK_NESTED;
         }
     }
-    for (unsigned i = 0; i < walk->count; i++) {
-        uint64_t flags = &walk->step[i] == last ? last_flags : PTE_A;
-        enum gwalk_status status = set_flags(walk, &walk->step[i], flags);
+    for (unsigned i = 0; i <= last; i++) {
+        enum gwalk_status status = set_flags(walk, i, i == last ? last_flags : PTE_A);
         if (status != GWALK_OK) {
             return status;
         }
@@ -277,10 +270,11 @@ static enum gwalk_status set_accessed_dirty(struct walk *walk, unsigned access)
     return GWALK_OK;
 }
 
-enum gwalk_status gwalk_walk(const struct gwalk_paging *paging, struct nested *nested, uint64_t linear,
-                       unsigned access, struct gwalk_result *result)
+enum gwalk_status gwalk_walk(const struct gwalk_paging *paging, struct walker *walker,
+                             uint64_t linear, unsigned access, struct gwalk_result *result)
 {
     result->linear = linear;
+    walker->path.count = 0;
     if ((paging->cr0 & CR0_PG) == 0) {
         result->gpa = gpa(linear & UINT32_MAX);
         result->page_bytes = PAGE_BYTES;
@@ -288,13 +282,12 @@ enum gwalk_status gwalk_walk(const struct gwalk_paging *paging, struct nested *n
     }
     enum gwalk_status status = GWALK_BUSY;
     for (unsigned attempt = 0; attempt < ATTEMPTS && status == GWALK_BUSY; attempt++) {
-        struct walk state;
-        state.paging = paging;
-        state.nested = nested;
-        state.linear = linear;
-        state.result = result;
-        state.all = PTE_W | PTE_U | PTE_A;
-        state.count = 0;
+        struct walk state = {.paging = paging,
+                             .walker = walker,
+                             .linear = linear,
+                             .result = result,
+                             .all = PTE_W | PTE_U | PTE_A};
+        walker->path.count = 0;
         status = walk_tables(&state, access);
         if (status == GWALK_OK && !is_allowed(&state, access)) {
             status = page_fault(&state, access, PF_P);
@@ -309,7 +302,7 @@ enum gwalk_status gwalk_walk(const struct gwalk_paging *paging, struct nested *n
 enum gwalk_status gwalk_translate(const struct gwalk_paging *paging, const struct ept *ept,
                                   uint64_t linear, unsigned access, struct gwalk_result *result)
 {
-    struct nested nested;
-    gwalk_nested_init(&nested, ept);
-    return gwalk_walk(paging, &nested, linear, access, result);
+    struct walker walker;
+    walker_init(&walker, ept);
+    return gwalk_walk(paging, &walker, linear, access, result);
 }

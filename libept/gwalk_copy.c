@@ -9,7 +9,7 @@
 struct copy {
     const struct gwalk_paging *paging;
     struct gwalk_result *result;
-    struct nested nested;
+    struct walker walker;
     uint64_t linear, bytes;
     unsigned access;
     unsigned count;
@@ -30,13 +30,12 @@ static unsigned perms_for(unsigned access)
     return (access & GWALK_EXECUTE) != 0 ? EPT_EXECUTE : EPT_READ;
 }
 
-static enum gwalk_status translate(const struct gwalk_paging *paging, struct nested *nested,
-                                   uint64_t linear, unsigned access, struct gwalk_result *result,
-                                   struct hpa *hpa)
+enum gwalk_status gwalk_page(const struct gwalk_paging *paging, struct walker *walker,
+                             uint64_t linear, unsigned access, struct hpa *hpa,
+                             struct gwalk_result *result)
 {
-    enum gwalk_status status = gwalk_walk(paging, nested, linear, access, result);
-    if (status == GWALK_OK &&
-        !gwalk_nested_translate(nested, result->gpa.v, perms_for(access), hpa)) {
+    enum gwalk_status status = gwalk_walk(paging, walker, linear, access, result);
+    if (status == GWALK_OK && !nested_translate(walker, result->gpa.v, perms_for(access), hpa)) {
         status = GWALK_NESTED;
     }
     return status;
@@ -59,8 +58,8 @@ static enum gwalk_status find_pieces(struct copy *copy)
     for (uint64_t done = 0; done < copy->bytes;) {
         struct hpa *piece = &copy->piece[copy->count++];
         uint64_t linear = copy->linear + done;
-        enum gwalk_status status = translate(copy->paging, &copy->nested, linear, copy->access,
-                                             copy->result, piece);
+        enum gwalk_status status =
+            gwalk_page(copy->paging, &copy->walker, linear, copy->access, piece, copy->result);
         if (status != GWALK_OK) {
             return status;
         }
@@ -78,7 +77,7 @@ static void copy_init(struct copy *copy, const struct gwalk_paging *paging, cons
 {
     copy->paging = paging;
     copy->result = result;
-    gwalk_nested_init(&copy->nested, ept);
+    walker_init(&copy->walker, ept);
     copy->count = 0;
 }
 
@@ -109,11 +108,11 @@ enum gwalk_status gwalk_read(const struct gwalk_paging *paging, const struct ept
         return read_pages(&copy, to);
     }
     /* All in one page, as most are: no list of pieces. */
-    struct nested nested;
-    gwalk_nested_init(&nested, ept);
+    struct walker walker;
+    walker_init(&walker, ept);
     struct hpa from;
     enum gwalk_status status =
-        translate(paging, &nested, linear, access & ~GWALK_WRITE, result, &from);
+        gwalk_page(paging, &walker, linear, access & ~GWALK_WRITE, &from, result);
     if (status == GWALK_OK && hw_phys_read(from, to, bytes) != STATUS_OK) {
         status = GWALK_NESTED;
     }

@@ -4,8 +4,8 @@
 
 #define PML4E_BYTES (1ULL << 39)
 
-/* Edges of pages of one type that can lie inside a large page: both ends of each variable range and of
- * the hole, 1 MiB (fixed ranges; the pages below are one large page), and end. */
+/* Edges of pages of one type that can lie inside a large page: both ends of each variable range and
+ * of the hole, 1 MiB (fixed ranges; the pages below are one large page), and end. */
 #define EDGES_MAX (2ULL * MTRR_VARIABLE_MAX + 2 + 1 + 1)
 
 static uint64_t round_up(uint64_t value, uint64_t unit)

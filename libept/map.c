@@ -15,7 +15,8 @@ uint64_t ept_tables_below(uint64_t start, uint64_t end, unsigned entry_level, un
 {
     uint64_t tables = 0;
     for (unsigned level = 1; level < entry_level; level++) {
-        /* A table of this level hangs below each block that is touched and is not one large leaf. */
+        /* A table of this level hangs below each block that is touched and is not one large leaf.
+         */
         unsigned shift = entry_shift(level + 1);
         uint64_t first = start >> shift, last = (end - 1) >> shift;
         if (level + 1 > leaf_level) {
@@ -72,20 +73,41 @@ static void link_empty_table(struct ept *ept, struct slot *slot, uint64_t gpa)
     slot->entry = 0;
 }
 
+/*
+ * Leaves side by side in one table, from the slot on; gives the address where they end.  Nothing is
+ * mapped there, but in a table that is not new an entry may refer to a table, which is left to the
+ * caller.  This loop is most of what an identity map costs at boot.
+ */
+static uint64_t fill(const struct slot *slot, bool is_new, uint64_t gpa, uint64_t end,
+                     uint64_t leaf)
+{
+    uint64_t bytes = entry_bytes(slot->level), count = (end - gpa) / bytes;
+    uint64_t room = TABLE_ENTRIES - slot->index;
+    struct hpa at = entry_address(slot->table, slot->index);
+    count = count < room ? count : room;
+    bool has_tables = slot->level > 1 && !is_new;
+    for (uint64_t i = 0; i < count; i++) {
+        if (has_tables && entry_is_present(hw_phys_read64(at))) {
+            return gpa + i * bytes;
+        }
+        hw_phys_write64(at, leaf);
+        at.v += sizeof leaf;
+        leaf += bytes;
+    }
+    return gpa + count * bytes;
+}
+
 static void map_commit(struct ept *ept, uint64_t gpa, uint64_t end, uint64_t offset,
                        unsigned leaf_level, uint64_t attributes)
 {
-    struct slot slot = slot_find(ept, gpa);
-    for (;;) {
+    while (gpa != end) {
+        struct slot slot = slot_find(ept, gpa);
+        bool is_new = false;
         while (!leaf_fits(&slot, gpa, end, leaf_level)) {
             link_empty_table(ept, &slot, gpa);
+            is_new = true;
         }
-        slot_write(&slot, entry_leaf(gpa + offset, slot.level, attributes));
-        gpa += entry_bytes(slot.level);
-        if (gpa == end) {
-            return;
-        }
-        slot_next(ept, &slot, gpa);
+        gpa = fill(&slot, is_new, gpa, end, entry_leaf(gpa + offset, slot.level, attributes));
     }
 }
 
@@ -116,5 +138,6 @@ enum status ept_map(struct ept *ept, struct gpa gpa, struct hpa hpa, uint64_t by
         return STATUS_NO_MEMORY;
     }
     map_commit(ept, gpa.v, gpa.v + bytes, hpa.v - gpa.v, leaf_level, entry_attributes(perms, type));
+    ept->generation++;
     return STATUS_OK;
 }

@@ -48,8 +48,7 @@ static enum status merge_level(struct ept *ept, uint64_t gpa, uint64_t end, unsi
         }
         struct hpa table = hpa(slot.entry & ENTRY_ADDRESS);
         uint64_t entry;
-        if (entry_is_table(slot.entry, slot.level) &&
-            merged_entry(ept, table, level, &entry)) {
+        if (entry_is_table(slot.entry, slot.level) && merged_entry(ept, table, level, &entry)) {
             if (ept->retired_count == EPT_RETIRED_MAX) {
                 return STATUS_BUSY;
             }

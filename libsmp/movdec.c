@@ -21,14 +21,14 @@ struct cursor {
     bool operand_override, address_override, segment_override;
 };
 
-/* The next bytes, little-endian, sign-extended; false: the instruction ends before. */
+/* The next 1 to 8 bytes, little-endian, sign-extended; false: the instruction ends before. */
 static inline bool take_signed(struct cursor *cursor, unsigned bytes, uint64_t *value)
 {
     const uint8_t *at = cursor->at;
     unsigned unused_bits = 64 - 8 * bytes;
     uint64_t raw = 0;
 
-    if ((size_t)(cursor->end - at) < bytes) {
+    if (bytes == 0 || (size_t)(cursor->end - at) < bytes) {
         return false;
     }
     cursor->at = at + bytes;

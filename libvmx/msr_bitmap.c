@@ -1,5 +1,6 @@
 /* The MSR bitmap page (SDM vol. 3, "MSR-Bitmap Address"): four bitmaps of 1 KiB. */
 #include <base/check.h>
+#include <stddef.h>
 #include <vmx/msr_bitmap.h>
 
 #define RANGE_MSRS 0x2000U
@@ -25,7 +26,7 @@ void vmx_msr_intercept(void *bitmap, uint32_t msr, enum vmx_msr_access access, b
     uint8_t bit = (uint8_t)(1U << (msr % 8));
     for (unsigned kind = 0; kind < 2; kind++) { /* read, write */
         if (access & 1U << kind) {
-            uint8_t *byte = (uint8_t *)bitmap + kind * WRITE_OFFSET + byte_offset(msr);
+            uint8_t *byte = (uint8_t *)bitmap + (size_t)kind * WRITE_OFFSET + byte_offset(msr);
             *byte = (uint8_t)(intercept ? *byte | bit : *byte & ~bit);
         }
     }

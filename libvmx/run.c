@@ -120,6 +120,9 @@ enum vmx_run vmx_vcpu_run(struct vcpu *vcpu, struct vmx_exit *exit)
     if (vmx_inject_is_needed(vcpu)) {
         vmx_inject_prepare(vcpu);
     }
+    if (vcpu->parked) { /* whatever the exit stored: Bochs says active after an NMI in HLT */
+        vmcs_write(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT);
+    }
     enum hw_vmx_result result = hw_vmx_enter(&vcpu->gprs, vcpu->launched);
     check_vcpu(vcpu);
     if (result == HW_VMX_OK) {

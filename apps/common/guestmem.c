@@ -9,7 +9,8 @@
  * No lock is needed: nested tables are taken away only in a rendezvous, which this CPU does not
  * join in the middle of a walk.
  */
-static bool fetch(const struct vcpu_paging *state, uint64_t linear, void *to, unsigned bytes)
+static bool fetch(struct gwalk_cache *cache, const struct vcpu_paging *state, uint64_t linear,
+                  void *to, unsigned bytes)
 {
     struct gwalk_result result;
     struct gwalk_paging paging = {
@@ -24,11 +25,12 @@ static bool fetch(const struct vcpu_paging *state, uint64_t linear, void *to, un
         .pages_1g = nacre.caps.extended1_edx & BIT(26),
     };
 
-    return gwalk_read(&paging, &nacre.ept, linear, to, bytes, GWALK_EXECUTE, &result) == GWALK_OK;
+    return gwalk_fetch(cache, &paging, &nacre.ept, linear, to, bytes, &result) == GWALK_OK;
 }
 
 unsigned guest_fetch(struct vcpu *vcpu, void *to, unsigned bytes)
 {
+    struct gwalk_cache *cache = &nacre.cpu[vcpu_cpu(vcpu)].code_walks;
     struct vcpu_paging paging;
     uint64_t linear = vcpu_rip(vcpu);
 
@@ -36,10 +38,10 @@ unsigned guest_fetch(struct vcpu *vcpu, void *to, unsigned bytes)
         linear = (uint32_t)(linear + vcpu_segment_base(vcpu, VCPU_CS));
     }
     vcpu_paging(vcpu, &paging);
-    if (fetch(&paging, linear, to, bytes)) {
+    if (fetch(cache, &paging, linear, to, bytes)) {
         return bytes;
     }
     unsigned first =
         (unsigned)(PAGE_BYTES - (linear & PAGE_MASK)); /* the next page may be absent */
-    return first < bytes && fetch(&paging, linear, to, first) ? first : 0;
+    return first < bytes && fetch(cache, &paging, linear, to, first) ? first : 0;
 }

@@ -17,6 +17,7 @@
 #include <base/spinlock.h>
 #include <config/config.h>
 #include <ept/ept.h>
+#include <ept/gwalk.h>
 #include <ept/mtrr.h>
 #include <hw/boot.h>
 #include <smp/acpi.h>
@@ -36,8 +37,9 @@ struct nacre_cpu {
     struct mtrr mtrr;           /* as this CPU's guest wrote them */
     uint64_t apic_base;         /* IA32_APIC_BASE as the guest wrote it */
     struct hpa vmxon_region, vmcs;
-    bool ready;   /* atomic: in VMX operation, about to enter its guest */
-    bool stopped; /* atomic: could not be started */
+    struct gwalk_cache code_walks; /* of the instructions that store to the local APIC */
+    bool ready;                    /* atomic: in VMX operation, about to enter its guest */
+    bool stopped;                  /* atomic: could not be started */
 } __attribute__((aligned(64)));
 
 struct nacre {

@@ -13,7 +13,7 @@ struct text {
     size_t bytes;
 };
 
-static const char OPTIONS_KNOWN[] = "console= log= boot= drive= mem= on-panic=";
+static const char OPTIONS_KNOWN[] = "console= log= boot= drive= mem= region= on-panic=";
 
 static bool is_blank(char c)
 {
@@ -229,6 +229,11 @@ static enum status parse_word(struct text word, struct app_options *options, con
     if (text_is(name, "mem")) {
         *usage = "mem=SIZE[K|M|G], at least 16M";
         return parse_memory(value, &options->memory_limit_bytes);
+    }
+    if (text_is(name, "region")) { /* the platform has placed it there: it comes before us */
+        uint64_t address;
+        *usage = "region=ADDRESS, a multiple of 2 MiB";
+        return parse_number(value, &address);
     }
     if (text_is(name, "on-panic")) {
         *usage = "on-panic=halt|reset";

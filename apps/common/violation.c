@@ -36,17 +36,10 @@ static enum status map_window(uint64_t gpa_touched)
 static enum status recycle_window(unsigned cpu)
 {
     uint64_t top = BIT(nacre.caps.phys_bits < 48 ? nacre.caps.phys_bits : 48);
-    enum ept_invalidate need;
 
-    smp_rendezvous_begin(&nacre.smp, cpu);
-    enum status status = ept_unmap(&nacre.ept, gpa(nacre.ept_end), top - nacre.ept_end, &need);
-    do {
-        hw_invept(HW_INVEPT_SINGLE_CONTEXT, ept_pointer(&nacre.ept));
-        ept_release(&nacre.ept);
-    } while (status == STATUS_OK &&
-             ept_merge(&nacre.ept, gpa(nacre.ept_end), top - nacre.ept_end, &need) == STATUS_BUSY);
+    smp_rendezvous_begin(&nacre.smp, cpu); /* the others invalidate before they go on */
+    enum status status = ept_drop(&nacre.ept, gpa(nacre.ept_end), top - nacre.ept_end);
     hw_invept(HW_INVEPT_SINGLE_CONTEXT, ept_pointer(&nacre.ept));
-    ept_release(&nacre.ept);
     smp_rendezvous_end(&nacre.smp, cpu);
     return status;
 }

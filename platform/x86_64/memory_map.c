@@ -80,32 +80,60 @@ uint64_t memory_map_ram_end(const struct hw_boot_info *info)
     return 0;
 }
 
+/* The first of the ranges that [start, start + bytes) touches; count if none. */
+static unsigned find_overlap(const struct hw_memory_range *ranges, unsigned count, uint64_t start,
+                             uint64_t bytes)
+{
+    unsigned hit = 0;
+
+    while (hit < count && (ranges[hit].end <= start || ranges[hit].start >= start + bytes)) {
+        hit++;
+    }
+    return hit;
+}
+
+bool memory_map_is_free(const struct hw_boot_info *info, uint64_t start, uint64_t bytes,
+                        const struct hw_memory_range *avoid, unsigned avoid_count)
+{
+    unsigned at = find_overlap(info->memory, info->memory_count, start, bytes);
+
+    return start >= LOW_MEMORY_END && at < info->memory_count &&
+           info->memory[at].type == HW_MEMORY_RAM && info->memory[at].start <= start &&
+           info->memory[at].end - start >= bytes &&
+           find_overlap(avoid, avoid_count, start, bytes) == avoid_count;
+}
+
+/* The highest place in one range of RAM, stepping down over what is to be avoided; 0 if none. */
+static uint64_t find_in_range(const struct hw_memory_range *range, uint64_t bytes,
+                              uint64_t alignment, const struct hw_memory_range *avoid,
+                              unsigned avoid_count)
+{
+    uint64_t end = range->end < FOUR_GIB ? range->end : FOUR_GIB;
+
+    while (end > range->start && end - range->start >= bytes) {
+        uint64_t start = addr_align_down(end - bytes, alignment);
+        if (start < range->start || start < LOW_MEMORY_END) {
+            return 0;
+        }
+        unsigned hit = find_overlap(avoid, avoid_count, start, bytes);
+        if (hit == avoid_count) {
+            return start;
+        }
+        end = avoid[hit].start;
+    }
+    return 0;
+}
+
 uint64_t memory_map_find(const struct hw_boot_info *info, uint64_t bytes, uint64_t alignment,
                          const struct hw_memory_range *avoid, unsigned avoid_count)
 {
     for (unsigned i = info->memory_count; i > 0; i--) {
         const struct hw_memory_range *range = &info->memory[i - 1];
-        uint64_t end = range->end < FOUR_GIB ? range->end : FOUR_GIB;
-        if (range->type != HW_MEMORY_RAM || range->start >= end) {
-            continue;
-        }
-        while (end - range->start >= bytes) {
-            uint64_t start = addr_align_down(end - bytes, alignment);
-            if (start < range->start || start < LOW_MEMORY_END) {
-                break;
-            }
-            unsigned hit = 0;
-            while (hit < avoid_count &&
-                   (avoid[hit].end <= start || avoid[hit].start >= start + bytes)) {
-                hit++;
-            }
-            if (hit == avoid_count) {
-                return start;
-            }
-            if (avoid[hit].start <= range->start) {
-                break;
-            }
-            end = avoid[hit].start;
+        uint64_t found = range->type == HW_MEMORY_RAM
+                             ? find_in_range(range, bytes, alignment, avoid, avoid_count)
+                             : 0;
+        if (found != 0) {
+            return found;
         }
     }
     return 0;

@@ -25,6 +25,10 @@ uint64_t memory_map_ram_end(const struct hw_boot_info *info);
 uint64_t memory_map_find(const struct hw_boot_info *info, uint64_t bytes, uint64_t alignment,
                          const struct hw_memory_range *avoid, unsigned avoid_count);
 
+/* [start, start + bytes) lies in one range of RAM above 1 MiB and touches nothing to avoid. */
+bool memory_map_is_free(const struct hw_boot_info *info, uint64_t start, uint64_t bytes,
+                        const struct hw_memory_range *avoid, unsigned avoid_count);
+
 /*
  * [start, start + bytes) is memory that the hypervisor may touch: reported by the firmware (or
  * below 1 MiB) and not in the private part of its own region.

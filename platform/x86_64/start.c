@@ -7,6 +7,7 @@
 #include "mb2.h"
 #include "memory_map.h"
 #include "percpu.h"
+#include "region.h"
 
 #include <base/bits.h>
 #include <base/check.h>
@@ -23,8 +24,6 @@
 #define CR4_SMAP BIT(21)
 #define MSR_EFER 0xc0000080
 #define EFER_NXE BIT(11)
-#define POOL_PAGES_PER_CPU 8ULL /* VMXON region, VMCS, and what libraries add */
-#define POOL_PAGES_FIXED 16ULL  /* bitmaps, EPT root */
 
 _Noreturn void start_early(uint64_t information, uint64_t load_address);
 _Noreturn void boot_switch(uint64_t cr3, uint64_t stack_top, void (*next)(void));
@@ -58,41 +57,33 @@ void start_cpu_features(void)
     hw_write_cr4(cr4);
 }
 
-/* Tables for identity maps by 2-MiB pages up to the end of RAM, and a share for each CPU. */
-static uint64_t region_size(uint64_t ram_end)
+/* RAM that the loader's gifts lie in until the copy is made. */
+static unsigned loaded_ranges(uint64_t load_address, uint64_t information,
+                              struct hw_memory_range ranges[CONFIG_MAX_MODULES + 2])
 {
-    uint64_t gibs = (ram_end + PAGE_1G_BYTES - 1) / PAGE_1G_BYTES;
-    if (gibs < 4) {
-        gibs = 4;
-    }
-    uint64_t pages = gibs + gibs / 512 + POOL_PAGES_FIXED + CONFIG_SPARE_TABLE_PAGES +
-                     CONFIG_MAX_CPUS * POOL_PAGES_PER_CPU;
-    return addr_align_up(REGION_PRIVATE_BYTES + pages * PAGE_BYTES, PAGE_2M_BYTES);
-}
-
-static void choose_region(uint64_t load_address, uint64_t information)
-{
-    struct hw_memory_range avoid[CONFIG_MAX_MODULES + 2];
     unsigned count = 0;
-    uint64_t ram_end = memory_map_ram_end(&boot_info);
+    uint64_t information_bytes = *(uint32_t *)direct_pointer(information);
 
-    avoid[count++] = (struct hw_memory_range){
+    ranges[count++] = (struct hw_memory_range){
         load_address, load_address + (uint64_t)(image_end - image_start), HW_MEMORY_RESERVED};
-    avoid[count++] = (struct hw_memory_range){
-        information, information + *(uint32_t *)direct_pointer(information), HW_MEMORY_RESERVED};
+    ranges[count++] =
+        (struct hw_memory_range){information, information + information_bytes, HW_MEMORY_RESERVED};
     for (unsigned i = 0; i < boot_info.module_count; i++) {
         const struct hw_module *module = &boot_info.modules[i];
-        avoid[count++] = (struct hw_memory_range){module->start.v, module->start.v + module->bytes,
-                                                  HW_MEMORY_RESERVED};
+        ranges[count++] = (struct hw_memory_range){module->start.v, module->start.v + module->bytes,
+                                                   HW_MEMORY_RESERVED};
     }
-    boot_info.region_bytes = region_size(ram_end);
-    boot_info.region =
-        hpa(memory_map_find(&boot_info, boot_info.region_bytes, PAGE_2M_BYTES, avoid, count));
-    if (boot_info.region.v == 0) {
-        refuse("too little memory: no free range for the hypervisor below 4 GiB. Add memory");
-    }
-    if (ram_end > CONFIG_MAX_PHYS_BYTES) {
-        refuse("more memory than supported. Raise CONFIG_MAX_PHYS_BYTES in config/config.h");
+    return count;
+}
+
+static void place_region(uint64_t load_address, uint64_t information)
+{
+    struct hw_memory_range avoid[CONFIG_MAX_MODULES + 2];
+    unsigned count = loaded_ranges(load_address, information, avoid);
+    const char *error = region_choose(&boot_info, avoid, count);
+
+    if (error != NULL) {
+        refuse(error);
     }
 }
 
@@ -134,7 +125,7 @@ _Noreturn void start_early(uint64_t information, uint64_t load_address)
     if (error != NULL) {
         refuse(error);
     }
-    choose_region(load_address, information);
+    place_region(load_address, information);
     if (!paging_build(boot_info.region, boot_info.region_bytes, memory_map_ram_end(&boot_info))) {
         refuse("the hypervisor's private memory is too small for its page tables");
     }

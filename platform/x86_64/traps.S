@@ -1,7 +1,7 @@
 /*
  * Entries of the interrupt descriptor table.  The hypervisor runs with interrupts disabled for
- * ever, so only exceptions and NMI arrive.  Each vector's stub pushes what the CPU did not, then all
- * registers, and calls trap_handle() with a struct trap_frame (traps.h).
+ * ever, so only exceptions and NMI arrive.  Each vector's stub pushes what the CPU did not, then
+ * all registers, and calls trap_handle() with a struct trap_frame (traps.h).
  */
 #include "percpu.h"
 

@@ -40,9 +40,18 @@ static bool write_controls(void)
         {0x4002, wanted_and_must(0x482, 0)},     /* primary */
         {0x400c, wanted_and_must(0x483, 0x200)}, /* VM-exit: 64-bit host */
         {0x4012, wanted_and_must(0x484, 0)},     /* VM-entry */
-        {0x4004, 0}, {0x4006, 0}, {0x4008, 0}, {0x400a, 0}, {0x400e, 0}, {0x4010, 0},
-        {0x4014, 0}, {0x4016, 0},
-        {0x6000, 0}, {0x6002, 0}, {0x6004, 0}, {0x6006, 0},
+        {0x4004, 0},
+        {0x4006, 0},
+        {0x4008, 0},
+        {0x400a, 0},
+        {0x400e, 0},
+        {0x4010, 0},
+        {0x4014, 0},
+        {0x4016, 0},
+        {0x6000, 0},
+        {0x6002, 0},
+        {0x6004, 0},
+        {0x6006, 0},
     };
     return write_all(fields, COUNT(fields));
 }
@@ -52,12 +61,13 @@ static bool write_host(void)
     struct hw_host_state host;
     hw_host_state(&host);
     const struct field fields[] = {
-        {0x0c00, host.es}, {0x0c02, host.cs}, {0x0c04, host.ss}, {0x0c06, host.ds},
-        {0x0c08, host.fs}, {0x0c0a, host.gs}, {0x0c0c, host.tr},
-        {0x4c00, host.sysenter_cs}, {0x6c10, host.sysenter_esp}, {0x6c12, host.sysenter_eip},
-        {0x6c00, host.cr0}, {0x6c02, host.cr3}, {0x6c04, host.cr4}, {0x6c16, host.rip},
-        {0x6c06, host.fs_base}, {0x6c08, host.gs_base}, {0x6c0a, host.tr_base},
-        {0x6c0c, host.gdtr_base}, {0x6c0e, host.idtr_base},
+        {0x0c00, host.es},           {0x0c02, host.cs},          {0x0c04, host.ss},
+        {0x0c06, host.ds},           {0x0c08, host.fs},          {0x0c0a, host.gs},
+        {0x0c0c, host.tr},           {0x4c00, host.sysenter_cs}, {0x6c10, host.sysenter_esp},
+        {0x6c12, host.sysenter_eip}, {0x6c00, host.cr0},         {0x6c02, host.cr3},
+        {0x6c04, host.cr4},          {0x6c16, host.rip},         {0x6c06, host.fs_base},
+        {0x6c08, host.gs_base},      {0x6c0a, host.tr_base},     {0x6c0c, host.gdtr_base},
+        {0x6c0e, host.idtr_base},
     };
     return write_all(fields, COUNT(fields));
 }
@@ -66,7 +76,7 @@ static bool write_host(void)
 static bool write_guest(void)
 {
     for (uint32_t i = 0; i < 8; i++) {
-        static const uint64_t rights[] = {0xc093, 0xc09b, 0xc093, 0xc093,
+        static const uint64_t rights[] = {0xc093, 0xc09b, 0xc093,  0xc093,
                                           0xc093, 0xc093, 0x10000, 0x8b};
         const struct field segment[] = {
             {0x0800 + 2 * i, i < 6 ? 8 : 0},
@@ -79,10 +89,24 @@ static bool write_guest(void)
         }
     }
     const struct field fields[] = {
-        {0x6800, hw_rdmsr(0x486) | 0x80000001}, {0x6802, 0}, {0x6804, hw_rdmsr(0x488)},
-        {0x681a, 0x400}, {0x681c, 0}, {0x681e, 0x7c00}, {0x6820, 2}, {0x6822, 0},
-        {0x6816, 0}, {0x6818, 0}, {0x4810, 0xffff}, {0x4812, 0xffff}, {0x6824, 0}, {0x6826, 0},
-        {0x482a, 0}, {0x2800, ~0ULL}, {0x2802, 0}, {0x4824, 0},
+        {0x6800, hw_rdmsr(0x486) | 0x80000001},
+        {0x6802, 0},
+        {0x6804, hw_rdmsr(0x488)},
+        {0x681a, 0x400},
+        {0x681c, 0},
+        {0x681e, 0x7c00},
+        {0x6820, 2},
+        {0x6822, 0},
+        {0x6816, 0},
+        {0x6818, 0},
+        {0x4810, 0xffff},
+        {0x4812, 0xffff},
+        {0x6824, 0},
+        {0x6826, 0},
+        {0x482a, 0},
+        {0x2800, ~0ULL},
+        {0x2802, 0},
+        {0x4824, 0},
         {0x4826, NOT_AN_ACTIVITY_STATE},
     };
     return write_all(fields, COUNT(fields));

@@ -40,8 +40,8 @@ static void move_takes_overlap(const struct contract_machine *machine)
 /* REQ-MEM-2, REQ-MEM-4: what a guest may ask for. */
 static void outside_ram_is_reported(const struct contract_machine *machine)
 {
-    static const uint64_t places[] = {CONFIG_MAX_PHYS_BYTES, CONFIG_MAX_PHYS_BYTES - 4,
-                                      1ULL << 52, ~0ULL, ~0ULL - 7, 0xfee00000};
+    static const uint64_t places[] = {
+        CONFIG_MAX_PHYS_BYTES, CONFIG_MAX_PHYS_BYTES - 4, 1ULL << 52, ~0ULL, ~0ULL - 7, 0xfee00000};
     uint8_t data[8] = {7, 7, 7, 7, 7, 7, 7, 7};
     for (unsigned i = 0; i < sizeof places / sizeof places[0]; i++) {
         REQUIRE(hw_phys_read(hpa(places[i]), data, 8) == STATUS_FAULT);

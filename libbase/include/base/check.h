@@ -1,7 +1,7 @@
 /*
- * CHECK: an invariant of ours, always compiled in.  When it is broken nothing can be trusted, so the
- * platform stops all CPUs, reports and halts (in user-space tests: ends the test).  Never used on
- * anything that a guest, a person or the firmware can influence.
+ * CHECK: an invariant of ours, always compiled in.  When it is broken nothing can be trusted, so
+ * the platform stops all CPUs, reports and halts (in user-space tests: ends the test).  Never used
+ * on anything that a guest, a person or the firmware can influence.
  */
 #ifndef BASE_CHECK_H
 #define BASE_CHECK_H

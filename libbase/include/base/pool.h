@@ -1,7 +1,7 @@
 /*
- * Pool of physical 4-KiB pages.  The caller owns the pages and the bitmap and keeps them for as long
- * as the pool lives.  The pool never touches the pages themselves.  Calls are serialised by the
- * caller.  Running out is reported and changes nothing.
+ * Pool of physical 4-KiB pages.  The caller owns the pages and the bitmap and keeps them for as
+ * long as the pool lives.  The pool never touches the pages themselves.  Calls are serialised by
+ * the caller.  Running out is reported and changes nothing.
  */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H

@@ -2,21 +2,23 @@
  * Nested page tables in the EPT format (SDM vol. 3, section 29.3 "The Extended Page Table Mechanism
  * (EPT)"): guest-physical to host-physical translation, 4 levels, with the largest pages possible.
  *
- * The caller owns struct ept and the pool; table pages come from the pool and belong to the map until
- * ept_destroy().  Every call on one map, and on maps that share its pool, is made under one lock of
- * the caller's, on any CPU.
+ * The caller owns struct ept and the pool; table pages come from the pool and belong to the map
+ * until ept_destroy().  Every call on one map, and on maps that share its pool, is made under one
+ * lock of the caller's, on any CPU.
  *
- * A change is prepared, then committed: the table pages that it needs are counted first, and when the
- * pool has fewer the call returns STATUS_NO_MEMORY with nothing written (REQ-EPT-6).  A new table is
- * complete before the one store that links it, so that hardware which walks the tables at the same
- * time sees, at each store, either the old or the new translation of the changed pages and the
- * same translation as ever of all others (REQ-EPT-4).
+ * A change is prepared, then committed: the table pages that it needs are counted first, and when
+ * the pool has fewer the call returns STATUS_NO_MEMORY with nothing written (REQ-EPT-6).  A table
+ * is linked by one store, empty where nothing was mapped, complete where it takes a large page's
+ * place, so that hardware which walks the tables at the same time sees, at each store, either the
+ * old or the new translation of the changed pages and the same translation as ever of all others
+ * (REQ-EPT-4).
  *
- * Changes report whether cached translations have become wrong (SDM section 29.4.3.4 "Guidelines for
- * Use of the INVEPT Instruction"); the caller then executes INVEPT on every CPU that uses the map,
- * before it relies on the change.  Adding rights to a present page reports EPT_INVALIDATE_NONE: a CPU
- * that cached the smaller rights takes one EPT violation, which drops its cached translation, so a
- * handler that finds the access allowed by ept_lookup() just resumes the guest.
+ * Changes report whether cached translations have become wrong (SDM section 29.4.3.4 "Guidelines
+ * for Use of the INVEPT Instruction"); the caller then executes INVEPT on every CPU that uses the
+ * map, before it relies on the change.  Adding rights to a present page reports
+ * EPT_INVALIDATE_NONE: a CPU that cached the smaller rights takes one EPT violation, which drops
+ * its cached translation, so a handler that finds the access allowed by ept_lookup() just resumes
+ * the guest.
  */
 #ifndef EPT_EPT_H
 #define EPT_EPT_H
@@ -33,8 +35,8 @@
 #define EPT_EXECUTE 4U
 #define EPT_RWX (EPT_READ | EPT_WRITE | EPT_EXECUTE)
 
-/* Memory types, numbered alike in MTRRs, the PAT and EPT entries (SDM table "Memory Types That Can Be
- * Encoded With PAT" / MTRRs). */
+/* Memory types, numbered alike in MTRRs, the PAT and EPT entries (SDM table "Memory Types That Can
+ * Be Encoded With PAT" / MTRRs). */
 enum ept_type { EPT_UC = 0, EPT_WC = 1, EPT_WT = 4, EPT_WP = 5, EPT_WB = 6 };
 
 enum ept_invalidate { EPT_INVALIDATE_NONE, EPT_INVALIDATE_SINGLE_CONTEXT };
@@ -53,7 +55,8 @@ struct ept {
     struct pool *pool;
     struct ept_features features;
     unsigned maxphyaddr; /* width of physical addresses */
-    bool accessed_dirty; /* bit 6 of the EPTP; false unless the owner sets it before the first use */
+    uint64_t generation; /* counts changes; what was looked up before one may have become wrong */
+    bool accessed_dirty; /* bit 6 of the EPTP; the owner may set it before the first use */
     unsigned retired_count;
     struct hpa retired[EPT_RETIRED_MAX];
 };
@@ -92,7 +95,15 @@ enum status ept_map(struct ept *ept, struct gpa gpa, struct hpa hpa, uint64_t by
 /* Pages that are not mapped are passed over. */
 enum status ept_unmap(struct ept *ept, struct gpa gpa, uint64_t bytes, enum ept_invalidate *need);
 
-/* STATUS_NOT_FOUND when any page of the range is not mapped.  To take all rights use ept_unmap(). */
+/*
+ * Removes every page of the range together with its tables, in time that depends on the tables and
+ * not on the range; large pages that reach out of the range stay.  No other CPU may use the map
+ * meanwhile, and all must invalidate before they use it again.
+ */
+enum status ept_drop(struct ept *ept, struct gpa gpa, uint64_t bytes);
+
+/* STATUS_NOT_FOUND when any page of the range is not mapped.  To take all rights use ept_unmap().
+ */
 enum status ept_protect(struct ept *ept, struct gpa gpa, uint64_t bytes, unsigned perms,
                         enum ept_invalidate *need);
 

@@ -3,9 +3,10 @@
  * address, with the rights, faults and accessed and dirty flags that the processor would give: no
  * paging, 32-bit paging with and without 4-MiB pages, PAE, 4-level and 5-level paging.
  *
- * Every table lies at a guest-physical address and is reached through the nested map that is passed,
- * so a table "in" memory that this map hides is never read.  The caller holds that map's lock.
- * Nothing is kept between calls.  Everything here is chosen by a guest: each outcome is a status.
+ * Every table lies at a guest-physical address and is reached through the nested map that is
+ * passed, so a table "in" memory that this map hides is never read.  The caller holds that map's
+ * lock. Nothing is kept between calls.  Everything here is chosen by a guest: each outcome is a
+ * status.
  *
  * Protection keys and shadow-stack pages are not applied.
  */
@@ -46,23 +47,56 @@ struct gwalk_result {
     uint32_t error_code; /* GWALK_PAGE_FAULT */
 };
 
-/* Sets accessed and dirty flags as the access would.  Whether the nested map allows the access to the
- * resulting gpa itself is not checked. */
+/* Sets accessed and dirty flags as the access would.  Whether the nested map allows the access to
+ * the resulting gpa itself is not checked. */
 enum gwalk_status gwalk_translate(const struct gwalk_paging *paging, const struct ept *ept,
                                   uint64_t linear, unsigned access, struct gwalk_result *result);
 
 #define GWALK_COPY_MAX_BYTES 65536U
 
 /*
- * Copy from or to linear addresses, across pages.  The rights of all pages, in the guest's tables and
- * in the nested map, are checked before the first byte is copied; on failure nothing was.  access:
- * GWALK_EXECUTE (read only) and GWALK_SUPERVISOR.  result may be looked at for any status but OK.
+ * Copy from or to linear addresses, across pages.  The rights of all pages, in the guest's tables
+ * and in the nested map, are checked before the first byte is copied; on failure nothing was.
+ * access: GWALK_EXECUTE (read only) and GWALK_SUPERVISOR.  result may be looked at for any status
+ * but OK.
  */
 enum gwalk_status gwalk_read(const struct gwalk_paging *paging, const struct ept *ept,
                              uint64_t linear, void *to, size_t bytes, unsigned access,
                              struct gwalk_result *result);
 enum gwalk_status gwalk_write(const struct gwalk_paging *paging, const struct ept *ept,
                               uint64_t linear, const void *from, size_t bytes, unsigned access,
+                              struct gwalk_result *result);
+
+/*
+ * Instruction fetches that come again and again from the same places: the entries that the last
+ * walks used are kept, and a walk whose entries all still hold the same values gives the same
+ * again.  Exact, as the entries are read each time; it saves finding and checking them.  The caller
+ * owns the cache (one a vCPU) and zeroes it once, and again when
+ * a map is initialised at the address of an older one.
+ */
+#define GWALK_CACHE_LINES 8
+#define GWALK_LEVELS_MAX 5
+
+struct gwalk_cache_line {
+    const struct ept *ept; /* NULL: unused */
+    uint64_t generation;   /* of ept */
+    uint64_t page, cr0, cr3, cr4, efer, pdpte;
+    unsigned cpl, count;
+    struct gpa gpa; /* of page */
+    struct hpa hpa;
+    struct {
+        struct hpa address; /* of the 8 bytes that hold the entry */
+        uint64_t value, mask;
+    } entry[GWALK_LEVELS_MAX];
+};
+
+struct gwalk_cache {
+    struct gwalk_cache_line line[GWALK_CACHE_LINES];
+};
+
+/* As gwalk_read() with GWALK_EXECUTE. */
+enum gwalk_status gwalk_fetch(struct gwalk_cache *cache, const struct gwalk_paging *paging,
+                              const struct ept *ept, uint64_t linear, void *to, size_t bytes,
                               struct gwalk_result *result);
 
 #endif

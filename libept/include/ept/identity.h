@@ -14,8 +14,8 @@
 #define EPT_IDENTITY_RUNS_MAX 4096
 
 /*
- * Table pages that ept_identity_map() needs at most, root included, whatever the MTRRs hold as long as
- * their masks are contiguous.  hole: one page-aligned range, or hole_bytes == 0.
+ * Table pages that ept_identity_map() needs at most, root included, whatever the MTRRs hold as long
+ * as their masks are contiguous.  hole: one page-aligned range, or hole_bytes == 0.
  */
 uint64_t ept_identity_tables(uint64_t end, const struct ept_features *features);
 
@@ -27,8 +27,9 @@ enum status ept_identity_map(struct ept *ept, uint64_t end, const struct mtrr *m
                              struct hpa hole_start, uint64_t hole_bytes);
 
 /*
- * Gives every mapped page of [0, end) the type that mtrr says, and leaves rights and addresses as they
- * are.  STATUS_NO_MEMORY, STATUS_OVERFLOW: nothing changed.  Merge afterwards to regain large pages.
+ * Gives every mapped page of [0, end) the type that mtrr says, and leaves rights and addresses as
+ * they are.  STATUS_NO_MEMORY, STATUS_OVERFLOW: nothing changed.  Merge afterwards to regain large
+ * pages.
  */
 enum status ept_identity_retype(struct ept *ept, uint64_t end, const struct mtrr *mtrr,
                                 enum ept_invalidate *need);

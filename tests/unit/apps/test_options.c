@@ -92,6 +92,8 @@ static void test_choices(void **state)
     refuses("log=", STATUS_INVALID, "'log='");
     refuses("boot=directly", STATUS_INVALID, "boot=direct|chain");
     refuses("on-panic", STATUS_INVALID, "halt|reset");
+    accepts("region=0x8000000");
+    refuses("region=high", STATUS_INVALID, "region=ADDRESS");
 }
 
 static void test_drive(void **state)

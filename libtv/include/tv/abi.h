@@ -1,0 +1,131 @@
+/*
+ * The guest interface: numbers and layouts that guests and hypervisor share.  Nothing but
+ * <stdint.h> is needed, so the SDK uses this very file.  Numbers below 0x100 and their structures
+ * are binding: clients of TrustVisor exist as binaries.  What is in memory is little endian and
+ * packed.
+ *
+ * Call: VMCALL with the number in EAX, arguments in (R/E)CX, DX, SI, DI, from ring 3.  The result
+ * is in EAX (64-bit code: RAX): TV_OK or another value of enum tv_error.
+ */
+#ifndef TV_ABI_H
+#define TV_ABI_H
+
+#include <stdint.h>
+
+/* CPUID with this EAX and ECX = 0 tells whether the interface is there. */
+#define TV_CPUID_LEAF 0x7a567254U
+#define TV_CPUID_PRESENT 0x7a767274U /* in EAX */
+#define TV_CPUID_NO_PAL 0xffffffffU  /* in EBX: no PAL runs on this CPU; else its id */
+#define TV_CPUID_64BIT 1U            /* in ECX: the caller is 64-bit code */
+#define TV_CPUID_NESTED 2U           /* in ECX: the caller is a guest of the guest */
+
+enum tv_number {
+    TV_REG = 1,
+    TV_UNREG = 2,
+    TV_SEAL_1 = 3, /* of the first interface, deprecated */
+    TV_UNSEAL_1 = 4,
+    TV_QUOTE_1 = 5,
+    TV_SHARE = 6,
+    TV_PCRREAD = 7,
+    TV_PCREXT = 8,
+    TV_GENRAND = 9,
+    TV_SEAL = 10,
+    TV_UNSEAL = 11,
+    TV_QUOTE = 12,
+    TV_ID_GETPUB = 13,
+    TV_NV_GETSIZE = 21,
+    TV_NV_READALL = 22,
+    TV_NV_WRITEALL = 23,
+    TV_TEST = 255
+};
+
+#define TV_SECTIONS_MAX 10 /* of REG */
+#define TV_PARAMS_MAX 10
+
+enum tv_section_type {
+    TV_SECTION_CODE = 1,       /* PAL: read, execute.  OS: nothing */
+    TV_SECTION_DATA = 2,       /* PAL: read, write.  OS: nothing */
+    TV_SECTION_PARAM = 3,      /* as DATA; the first one takes the parameters */
+    TV_SECTION_STACK = 4,      /* as DATA; the first one is the PAL's stack */
+    TV_SECTION_SHARED_CODE = 5 /* both: read, execute */
+};
+
+enum tv_param_type {
+    TV_PARAM_INTEGER = 1, /* size ignored */
+    TV_PARAM_POINTER = 2  /* size in machine words of the caller */
+};
+
+struct tv_pal_section {
+    uint32_t type;
+    uint32_t page_num; /* 4-KiB pages */
+    uint64_t start_addr;
+} __attribute__((packed));
+
+struct tv_pal_sections {
+    uint32_t num_sections;
+    uint32_t pad;
+    struct tv_pal_section sections[TV_SECTIONS_MAX]; /* those beyond num_sections may be unmapped */
+} __attribute__((packed));
+
+struct tv_pal_param {
+    uint32_t type;
+    uint32_t pad;
+    uint64_t size;
+} __attribute__((packed));
+
+struct tv_pal_params {
+    uint32_t num_params;
+    uint32_t pad;
+    struct tv_pal_param params[TV_PARAMS_MAX];
+} __attribute__((packed));
+
+/* {address, length} and {address, address of length} arguments of SEAL, UNSEAL and QUOTE. */
+struct tv_pair32 {
+    uint32_t address, length;
+} __attribute__((packed));
+
+struct tv_pair64 {
+    uint64_t address, length;
+} __attribute__((packed));
+
+/* In the PARAM section from byte 0x10 on: a u64 count, then these, last parameter first. */
+#define TV_PARAM_AREA_OFFSET 0x10
+struct tv_passed_param {
+    uint64_t type, size_bytes, value; /* a pointer's bytes follow */
+} __attribute__((packed));
+
+_Static_assert(sizeof(struct tv_pal_section) == 16, "tv_pal_section of the TrustVisor interface");
+_Static_assert(sizeof(struct tv_pal_sections) == 168, "tv_pal_sections: 8 bytes and 10 sections");
+_Static_assert(sizeof(struct tv_pal_param) == 16, "tv_pal_param of the TrustVisor interface");
+_Static_assert(sizeof(struct tv_pal_params) == 168, "tv_pal_params: 8 bytes and 10 parameters");
+_Static_assert(sizeof(struct tv_pair32) == 8 && sizeof(struct tv_pair64) == 16,
+               "pairs are two words of the caller's width");
+_Static_assert(sizeof(struct tv_passed_param) == 24, "three u64 for each parameter passed");
+
+/* Every result of both interfaces.  Values are part of the interface: append only. */
+enum tv_error {
+    TV_OK = 0,
+    TV_ERROR_UNKNOWN_NUMBER,   /* no such hypercall */
+    TV_ERROR_NOT_AVAILABLE,    /* known, but this build does not have it */
+    TV_ERROR_NO_SECTIONS,      /* num_sections is 0 */
+    TV_ERROR_SECTION_COUNT,    /* more sections than are allowed */
+    TV_ERROR_SECTION_TYPE,     /* a section's type is none of enum tv_section_type */
+    TV_ERROR_SECTION_ALIGN,    /* a section does not start at a page */
+    TV_ERROR_SECTION_EMPTY,    /* a section has no pages */
+    TV_ERROR_SECTION_HUGE,     /* the PAL has more pages than are allowed */
+    TV_ERROR_SECTION_RANGE,    /* a section wraps or leaves the user's half of the address space */
+    TV_ERROR_SECTION_OVERLAP,  /* two sections of the PAL overlap */
+    TV_ERROR_PAL_OVERLAP,      /* a section overlaps one of another PAL */
+    TV_ERROR_PAL_DUPLICATE,    /* a PAL with this entry point is registered already */
+    TV_ERROR_PAL_ENTRY,        /* the entry point is not in a CODE section */
+    TV_ERROR_NO_PARAM_SECTION, /* a PAL needs a PARAM section */
+    TV_ERROR_NO_STACK_SECTION, /* a PAL needs a STACK section */
+    TV_ERROR_TOO_MANY_PALS,    /* the registry is full */
+    TV_ERROR_NO_SUCH_PAL,      /* nothing is registered under this entry point */
+    TV_ERROR_COUNT
+};
+
+/* Short text of an error, never NULL. */
+const char *tv_error_text(enum tv_error error);
+
+#endif

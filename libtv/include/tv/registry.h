@@ -1,0 +1,69 @@
+/*
+ * The registered PALs: who they are and which linear ranges of their process they consist of.
+ *
+ * The caller owns the registry (all-zero is not valid: tv_registry_init) and serialises all calls.
+ * Everything that is passed in comes from a guest: it is checked here, and a refusal changes
+ * nothing. Whether the pages may be taken is a question to the guest's and our page tables, not
+ * answered here.
+ */
+#ifndef TV_REGISTRY_H
+#define TV_REGISTRY_H
+
+#include <config/config.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <tv/abi.h>
+#include <vcpu/vcpu.h>
+
+/* TV_SECTIONS_MAX with the old interface; more with ours. */
+#define TV_PAL_SECTIONS_MAX 32
+
+struct tv_section { /* [start, start + pages * 4096) */
+    enum tv_section_type type;
+    uint32_t pages;
+    uint64_t start; /* linear, page-aligned */
+};
+
+/* What identifies a PAL to its caller. */
+struct tv_pal_key {
+    uint64_t entry;        /* linear address that is called */
+    uint64_t cr3;          /* of the process; only the address bits count */
+    enum vcpu_width width; /* of the caller: VCPU_32BIT or VCPU_64BIT */
+};
+
+struct tv_pal {
+    uint32_t id;           /* never used again soon, never TV_CPUID_NO_PAL */
+    struct tv_pal_key key; /* cr3 holds the address bits alone */
+    unsigned section_count;
+    struct tv_section section[TV_PAL_SECTIONS_MAX];
+};
+
+struct tv_registry {
+    uint32_t next_id;
+    unsigned count;
+    bool used[CONFIG_MAX_PALS];
+    struct tv_pal pal[CONFIG_MAX_PALS];
+};
+
+void tv_registry_init(struct tv_registry *registry);
+
+/*
+ * Checks in this order: sections one by one as they come (type, alignment, size, range, overlap
+ * with earlier ones), what a PAL needs, then the other PALs.  *pal stays valid until it is removed.
+ */
+enum tv_error tv_registry_add(struct tv_registry *registry, const struct tv_pal_key *key,
+                              const struct tv_section *sections, unsigned section_count,
+                              const struct tv_pal **pal);
+
+/* TV_ERROR_NO_SUCH_PAL */
+enum tv_error tv_registry_remove(struct tv_registry *registry, const struct tv_pal_key *key);
+
+/* The PAL with exactly this key; NULL if there is none. */
+const struct tv_pal *tv_registry_find(const struct tv_registry *registry,
+                                      const struct tv_pal_key *key);
+
+/* The PAL of that process that an address belongs to, through any section; NULL if none. */
+const struct tv_pal *tv_registry_owner(const struct tv_registry *registry, uint64_t address,
+                                       uint64_t cr3);
+
+#endif

@@ -29,7 +29,8 @@
 
 static enum status refuse(const char *what, unsigned value)
 {
-    log_error("ACPI's table of CPUs (MADT) is damaged: %s %u; update the firmware", what, value);
+    log_error("cannot start: ACPI's table of CPUs (MADT) is damaged: %s %u; update the firmware.",
+              what, value);
     return STATUS_INVALID;
 }
 

@@ -31,7 +31,7 @@
 
 static enum status refuse(const char *what)
 {
-    log_error("the firmware's MP table is damaged: %s; update the firmware", what);
+    log_error("cannot start: the firmware's MP table is damaged: %s; update the firmware.", what);
     return STATUS_INVALID;
 }
 

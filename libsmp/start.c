@@ -47,8 +47,9 @@ static enum status start_one(unsigned cpu, uint32_t apic_id, uint8_t vector)
         return STATUS_OK;
     }
     send(apic_id, ICR_INIT);
-    log_error("CPU %u (APIC ID %u) did not start within %u ms: switch it off in the firmware's "
-              "setup",
+    log_error("cannot start: CPU %u (APIC ID %u) did not start within %u ms: switch it off in the "
+              "firmware's "
+              "setup.",
               cpu, (unsigned)apic_id, (unsigned)CONFIG_AP_START_TIMEOUT_US / 1000);
     return STATUS_TIMEOUT;
 }
@@ -60,7 +61,8 @@ enum status smp_start_all(const struct smp_table *table)
 
     for (unsigned cpu = 1; cpu < table->count; cpu++) {
         if (table->cpu[cpu].apic_id > XAPIC_LAST_ID && !hw_apic_is_x2apic()) {
-            log_error("CPU %u (APIC ID %u) needs x2APIC mode: switch it on in the firmware's setup",
+            log_error("cannot start: CPU %u (APIC ID %u) needs x2APIC mode: switch it on in the "
+                      "firmware's setup.",
                       cpu, (unsigned)table->cpu[cpu].apic_id);
             return STATUS_UNSUPPORTED;
         }
@@ -69,7 +71,7 @@ enum status smp_start_all(const struct smp_table *table)
         return STATUS_OK;
     }
     if (!hw_ap_begin(&vector)) {
-        log_error("no free page below 1 MiB for the start of further CPUs");
+        log_error("cannot start: no free page below 1 MiB for the start of further CPUs.");
         return STATUS_NO_MEMORY;
     }
     for (unsigned cpu = 1; cpu < table->count && status == STATUS_OK; cpu++) {

@@ -65,7 +65,7 @@ static enum status read_acpi(struct smp_table *table, struct smp_acpi *acpi, uin
         return STATUS_NOT_FOUND;
     }
     if (status != STATUS_OK) {
-        log_error("ACPI's table of CPUs (MADT) is damaged (%s): update the firmware",
+        log_error("cannot start: ACPI's table of CPUs (MADT) is damaged (%s): update the firmware.",
                   status_text(status));
         return STATUS_INVALID;
     }
@@ -75,14 +75,16 @@ static enum status read_acpi(struct smp_table *table, struct smp_acpi *acpi, uin
 static enum status check_boot_cpu(struct smp_table *table, uint32_t boot_apic_id)
 {
     if (table->reported > CONFIG_MAX_CPUS) {
-        log_error("this machine has %u CPUs and the image is built for %u: raise CONFIG_MAX_CPUS "
-                  "in config/config.h or switch CPUs off in the firmware's setup",
+        log_error("cannot start: this machine has %u CPUs and the image is built for %u: raise "
+                  "CONFIG_MAX_CPUS "
+                  "in config/config.h or switch CPUs off in the firmware's setup.",
                   table->reported, (unsigned)CONFIG_MAX_CPUS);
         return STATUS_OVERFLOW;
     }
     if (smp_table_set_boot(table, boot_apic_id) != STATUS_OK) {
-        log_error("the firmware's table of CPUs lacks the boot CPU (APIC ID %u): update the "
-                  "firmware",
+        log_error("cannot start: the firmware's table of CPUs lacks the boot CPU (APIC ID %u): "
+                  "update the "
+                  "firmware.",
                   (unsigned)boot_apic_id);
         return STATUS_INVALID;
     }
@@ -100,7 +102,8 @@ enum status smp_table_read(struct smp_table *table, struct smp_acpi *acpi, uint6
         status = smp_mptable_read(table, acpi->table, sizeof(acpi->table));
     }
     if (status == STATUS_NOT_FOUND && damaged) {
-        log_error("neither ACPI nor an MP table tells which CPUs there are: update the firmware");
+        log_error("cannot start: neither ACPI nor an MP table tells which CPUs there are: update "
+                  "the firmware.");
         return STATUS_INVALID;
     }
     if (status == STATUS_NOT_FOUND) {

@@ -33,8 +33,8 @@ void apic_intercept(void)
     }
     enum status status = ept_protect(&nacre.ept, gpa(page), PAGE_BYTES, EPT_READ, &need);
     if (status != STATUS_OK) {
-        nacre_refuse("the local APIC's page cannot be protected (%s). Raise "
-                     "CONFIG_SPARE_TABLE_PAGES.",
+        nacre_refuse("the local APIC's page cannot be protected (%s); raise "
+                     "CONFIG_SPARE_TABLE_PAGES",
                      status_text(status));
     }
 }

@@ -25,8 +25,8 @@ static void make_memmap(void)
                             HW_MEMORY_RESERVED);
     }
     if (status != STATUS_OK) {
-        nacre_refuse("the firmware's memory map has too many ranges. Raise "
-                     "CONFIG_MAX_MEMORY_RANGES.");
+        nacre_refuse("the firmware's memory map has too many ranges; raise "
+                     "CONFIG_MAX_MEMORY_RANGES");
     }
 }
 
@@ -57,8 +57,8 @@ static void load_direct(void)
     struct linux_entry entry;
 
     if (kernel == NULL) {
-        nacre_refuse("no kernel module. Add 'module2 --nounzip FILE kernel ARGUMENTS' to the boot "
-                     "loader's configuration, or boot=chain.");
+        nacre_refuse("no kernel module; add 'module2 --nounzip FILE kernel ARGUMENTS' to the boot "
+                     "loader's configuration, or boot=chain");
     }
     struct linux_request request = {
         .kernel = kernel->start.v,
@@ -71,7 +71,7 @@ static void load_direct(void)
     };
     enum linux_error error = linux_load(&request, &entry);
     if (error != LINUX_OK) {
-        nacre_refuse("kernel module: %s", linux_error_text(error));
+        nacre_refuse("%s", linux_error_text(error));
     }
     vmx_state_protected32(vcpu, entry.eip, entry.esi);
     vmx_vcpu_set_gdt(vcpu, entry.gdt_base, entry.gdt_limit);
@@ -88,7 +88,7 @@ static void load_chain(void)
         status = chain_install(&nacre.memmap, nacre.chain_drive, &entry);
     }
     if (status != STATUS_OK) {
-        nacre_refuse("boot=chain needs a BIOS and conventional memory (%s). Use boot=direct.",
+        nacre_refuse("boot=chain needs a BIOS and conventional memory (%s); use boot=direct",
                      status_text(status));
     }
     nacre.chain_vmcall = entry.vmcall;

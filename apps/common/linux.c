@@ -14,7 +14,7 @@ const char *linux_error_text(enum linux_error error)
     case LINUX_OK:
         return "ok";
     case LINUX_SHORT:
-        return "kernel module is too short for a Linux header; is the file complete?";
+        return "kernel module is too short for a Linux header; the file is incomplete";
     case LINUX_NO_SIGNATURE:
         return "kernel module has no 0xAA55 at 0x1fe: not a bzImage; name the kernel first";
     case LINUX_NO_MAGIC:

@@ -35,7 +35,7 @@ void nacre_refuse(const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    log_error("cannot start: %s", text);
+    log_error("cannot start: %s.", text);
     hw_halt();
 }
 
@@ -58,7 +58,7 @@ void nacre_gate(void)
     vmx_caps_read(&nacre.caps);
     enum vmx_missing missing = vmx_gate(&nacre.caps);
     if (missing != VMX_MISSING_NOTHING) {
-        nacre_refuse("%s. %s.", vmx_missing_text(missing), vmx_missing_advice(missing));
+        nacre_refuse("%s; %s", vmx_missing_text(missing), vmx_missing_advice(missing));
     }
 }
 
@@ -67,14 +67,8 @@ void nacre_find_cpus(void)
     size_t bytes;
     enum status status = smp_table_read(&nacre.table, &nacre.acpi, nacre.boot->rsdp, hw_apic_id());
 
-    if (status == STATUS_OVERFLOW) {
-        nacre_refuse("%u CPUs but at most %u are supported. Raise CONFIG_MAX_CPUS in "
-                     "config/config.h or switch some off in the firmware's setup.",
-                     nacre.table.reported, CONFIG_MAX_CPUS);
-    }
     if (status != STATUS_OK) {
-        nacre_refuse("the firmware's list of CPUs cannot be trusted (%s). Update the firmware.",
-                     status_text(status));
+        hw_halt(); /* libsmp has said why, and what to change */
     }
     if (smp_acpi_find(&nacre.acpi, SMP_FADT_SIGNATURE, &bytes) != STATUS_OK ||
         smp_fadt_parse(&nacre.fadt, nacre.acpi.table, bytes) != STATUS_OK) {
@@ -90,7 +84,7 @@ static struct hpa page_for(const char *what)
 {
     struct hpa page;
     if (pool_alloc(&nacre.pool, &page) != STATUS_OK) {
-        nacre_refuse("no page left for %s. Raise CONFIG_SPARE_TABLE_PAGES.", what);
+        nacre_refuse("no page left for %s; raise CONFIG_SPARE_TABLE_PAGES", what);
     }
     CHECK(hw_phys_zero(page, PAGE_BYTES) == STATUS_OK);
     return page;
@@ -150,7 +144,7 @@ void nacre_build_tables(void)
                                   nacre.boot->region_bytes);
     }
     if (status != STATUS_OK) {
-        nacre_refuse("the nested page tables cannot be built (%s). Raise CONFIG_SPARE_TABLE_PAGES.",
+        nacre_refuse("the nested page tables cannot be built (%s); raise CONFIG_SPARE_TABLE_PAGES",
                      status_text(status));
     }
     apic_intercept();
@@ -208,7 +202,7 @@ void nacre_start_cpus(void)
 {
     enum status status = enter_vmx(0);
     if (status != STATUS_OK) {
-        nacre_refuse("VMX cannot be entered (%s). Check the firmware's virtualization setting.",
+        nacre_refuse("VMX cannot be entered (%s); check the firmware's virtualization setting",
                      status_text(status));
     }
     smp_set_online(&nacre.smp, 0);
@@ -217,8 +211,7 @@ void nacre_start_cpus(void)
     }
     status = smp_start_all(&nacre.table);
     if (status != STATUS_OK) {
-        nacre_refuse("a CPU did not start (%s). Switch it off in the firmware's setup.",
-                     status_text(status));
+        hw_halt(); /* libsmp has said why, and what to change */
     }
     for (unsigned cpu = 1; cpu < nacre.table.count; cpu++) {
         struct nacre_cpu *other = &nacre.cpu[cpu];
@@ -226,8 +219,8 @@ void nacre_start_cpus(void)
              us += AP_READY_POLL_US) {
             if (us > CONFIG_AP_START_TIMEOUT_US ||
                 __atomic_load_n(&other->stopped, __ATOMIC_ACQUIRE)) {
-                nacre_refuse("CPU %u cannot run VMX like CPU 0. Switch it off in the firmware's "
-                             "setup.",
+                nacre_refuse("CPU %u cannot run VMX like CPU 0; switch it off in the firmware's "
+                             "setup",
                              cpu);
             }
             hw_delay_us(AP_READY_POLL_US);

@@ -131,6 +131,19 @@ boot32_entry:
 
 boot32_no_long_mode:
     leal OFFSET(no_long_mode_text)(%ebp), %esi
+    /* 115200 8N1: nobody has set the port up. */
+    movw $0x3fb, %dx
+    movb $0x83, %al
+    outb %al, %dx
+    movw $0x3f9, %dx
+    xorl %eax, %eax
+    outb %al, %dx
+    movw $0x3f8, %dx
+    incl %eax
+    outb %al, %dx
+    movw $0x3fb, %dx
+    movb $0x03, %al
+    outb %al, %dx
 5:  lodsb
     testb %al, %al
     jz boot32_stop
@@ -153,8 +166,8 @@ boot32_stop:
     jmp boot32_stop
 
 no_long_mode_text:
-    .ascii "nacre: cannot start: the CPU has no 64-bit mode. "
-    .asciz "Run on an x86-64 CPU with Intel VT-x.\r\n"
+    .ascii "nacre: cannot start: the CPU has no 64-bit mode; "
+    .asciz "run on an x86-64 CPU with Intel VT-x.\r\n"
 
     .code64
 boot64:

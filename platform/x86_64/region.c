@@ -48,7 +48,7 @@ static const char *take_told_place(struct hw_boot_info *info, const char *value,
     }
     if (start >= FOUR_GIB || info->region_bytes > FOUR_GIB - start ||
         !memory_map_is_free(info, start, info->region_bytes, avoid, avoid_count)) {
-        return "region= names memory that is not free RAM below 4 GiB. Choose another place";
+        return "region= names memory that is not free RAM below 4 GiB; choose another place";
     }
     info->region = hpa(start);
     return NULL;
@@ -61,7 +61,7 @@ const char *region_choose(struct hw_boot_info *info, const struct hw_memory_rang
     const char *value = told(info->cmdline);
 
     if (ram_end > CONFIG_MAX_PHYS_BYTES) {
-        return "more memory than supported. Raise CONFIG_MAX_PHYS_BYTES in config/config.h";
+        return "more memory than supported; raise CONFIG_MAX_PHYS_BYTES in config/config.h";
     }
     info->region_bytes = region_size(ram_end);
     if (value != NULL) {
@@ -71,5 +71,5 @@ const char *region_choose(struct hw_boot_info *info, const struct hw_memory_rang
         hpa(memory_map_find(info, info->region_bytes, PAGE_2M_BYTES, avoid, avoid_count));
     return info->region.v != 0
                ? NULL
-               : "too little memory: no free range for the hypervisor below 4 GiB. Add memory";
+               : "too little memory: no free range for the hypervisor below 4 GiB; add memory";
 }

@@ -1,0 +1,64 @@
+"""What the C files below tests/fuzz and tests/proof say in their opening comment about themselves:
+lines ' * WORD: ...', the first of them 'sources:', the files of the project that they are linked
+with (patterns are allowed; 'fake' stands for the fake machine and what it needs).
+"""
+import glob
+import os
+import re
+
+from common import ROOT, Failure
+
+FAKE = ["platform/fake/*.c", "libbase/*.c"]
+INCLUDE = [".", "libbase/include", "platform/include", "libvmx/api", "platform/fake/include"]
+
+
+def read(path, known):
+    """{word: text} of the opening comment; a text may go on in lines that are indented further."""
+    with open(path, encoding="utf-8") as file:
+        comment = file.read().split("*/")[0]
+    found, word = {}, None
+    for line in comment.splitlines():
+        match = re.match(r" \* (\w+): (.*)$", line)
+        if match and match.group(1) in known:
+            word = match.group(1)
+            found[word] = match.group(2)
+        elif word and line.startswith(" *  "):
+            found[word] += " " + line[2:].strip()
+        else:
+            word = None
+    return found
+
+
+def sources(said):
+    """The files that 'sources:' names, without double ones, as paths below the project's folder."""
+    patterns = []
+    for word in said.get("sources", "").split():
+        patterns += FAKE if word == "fake" else [word]
+    files = []
+    for pattern in patterns:
+        hits = sorted(glob.glob(os.path.join(ROOT, pattern)))
+        if not hits:
+            raise Failure("there is no source %s" % pattern)
+        files += [os.path.relpath(hit, ROOT) for hit in hits]
+    return list(dict.fromkeys(files))
+
+
+def include_folders(files):
+    """-I words: the contracts, and for each source its own folder and its library's headers."""
+    folders = list(INCLUDE)
+    for folder in dict.fromkeys(os.path.dirname(path) for path in files):
+        folders += [folder, os.path.join(folder, "include")]
+    return ["-I" + folder for folder in dict.fromkeys(folders)
+            if os.path.isdir(os.path.join(ROOT, folder))]
+
+
+def chosen(prefix, names):
+    """The paths PREFIXNAME.c: all of them, or those that are named."""
+    there = {path[len(prefix):-2]: path
+             for path in sorted(os.path.relpath(hit, ROOT)
+                                for hit in glob.glob(os.path.join(ROOT, prefix + "*.c")))}
+    for name in names:
+        if name not in there:
+            raise Failure("there is no %s%s.c (there are: %s)" % (prefix, name, ", ".join(there)),
+                          2)
+    return [there[name] for name in (names or there)]

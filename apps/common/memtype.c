@@ -23,12 +23,16 @@ void memtype_read_msr(struct vcpu *vcpu)
 /* All other CPUs are stopped, and execute INVEPT before they enter their guests again. */
 static void retype(const struct mtrr *mtrr)
 {
+    static bool reported; /* a guest that does this again and again must not fill the console */
     enum ept_invalidate need, merged = EPT_INVALIDATE_NONE;
 
     enum status status = ept_identity_retype(&nacre.ept, nacre.ept_end, mtrr, &need);
     if (status != STATUS_OK) {
         /* The guest asked for more pieces than there are tables: its types stay as they were. */
-        log_warn("memory types not changed: %s", status_text(status));
+        if (!reported) {
+            reported = true;
+            log_warn("memory types not changed: %s", status_text(status));
+        }
         return;
     }
     nacre.ept_mtrr = *mtrr;

@@ -51,6 +51,8 @@ void nacre_options(const struct hw_boot_info *boot)
     if (status != STATUS_OK) {
         nacre_refuse("%s", message);
     }
+    log_debug("loaded at 0x%llx, copied to 0x%llx", (unsigned long long)boot->loaded.v,
+              (unsigned long long)boot->region.v);
 }
 
 void nacre_gate(void)

@@ -11,7 +11,7 @@ from bochs import Bochs  # noqa: E402
 from common import image_path, readable  # noqa: E402
 from media import Payload  # noqa: E402
 
-BOOT_SECONDS = 300
+BOOT_SECONDS = 450
 BANNER = r"^nacre: Nacre \S+, (\d+) CPUs, (\d+) MiB at 0x([0-9a-f]+) for the hypervisor$"
 UP = (r"^NACRE-GUEST: up arch=(?P<arch>\S+) cpus=(?P<cpus>\d+) online=(?P<online>\S+) "
       r"mem_kb=(?P<mem_kb>\d+) tsc=(?P<tsc>\d+) hypervisor=(?P<hypervisor>\w+) vmx=(?P<vmx>\w+) "
@@ -136,6 +136,13 @@ def refusal(machine, what, before=0):
             check(machine.process.poll() is None, "the machine did not stay halted")
         except AssertionError as wrong:
             raise AssertionError(machine.report(str(wrong)))
+
+
+def spoiled(name, data):
+    """A file with these bytes, which are no proper kernel, initramfs, image or BIOS."""
+    path = os.path.join(os.path.dirname(guest.initramfs.build("amd64")), name)
+    guest.initramfs.write_atomically(path, data)
+    return path
 
 
 def nothing_to_boot(options="", before=()):

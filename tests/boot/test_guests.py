@@ -60,4 +60,4 @@ def test_hotplug_2cpu():
 
 def test_memory():
     """Most of the guest's memory is written and read back: none of it is the hypervisor's."""
-    boot("memory", work="memory", memory_mb=128)
+    boot("memory", work="memory", memory_mb=96)

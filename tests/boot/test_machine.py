@@ -1,8 +1,26 @@
 """Ways to start and to leave: chain mode, reboot, no serial port."""
 import re
+import struct
 
-from harness import (BANNER, BOOT_SECONDS, Bochs, boot, check, check_closing, guest,
-                     nothing_to_boot, payload)
+from harness import (BANNER, BOOT_SECONDS, Bochs, Payload, boot, check, check_closing, guest, image,
+                     nothing_to_boot, payload, spoiled)
+
+
+def relocation(lowest):
+    """The image's Multiboot 2 tag "relocatable": the loader's bounds, alignment, preference low."""
+    return struct.pack("<HHIIIII", 10, 0, 24, lowest, 0xFFFFFFFF, 0x200000, 1)
+
+
+def test_load_addresses():
+    """REQ-BOOT-6: wherever the loader puts the image, it goes on at the top of RAM."""
+    original = guest.initramfs.contents(image())
+    check(original.count(relocation(0x100000)) == 1, "the header's relocation tag is not as expected")
+    for lowest in (0x1000000, 0x6400000):
+        path = spoiled("nacre-at-%x.elf" % lowest,
+                       original.replace(relocation(0x100000), relocation(lowest)))
+        with Bochs("moved", Payload(path, "boot=chain drive=0x81 log=debug")) as machine:
+            machine.wait(r"^nacre: loaded at 0x%x, copied to 0xfa00000$" % lowest, 60)
+            machine.wait(r"^nacre: chain: cannot read drive 0x81", 60)
 
 
 def test_chain_from_disk():

@@ -1,9 +1,7 @@
 """Machines and inputs that Nacre must refuse with one clear line (REQ-BOOT-8, REQ-MEM-4)."""
-import os
-
 from bochs import BIOS
 from harness import (BOOT_SECONDS, Bochs, Payload, check, guest, image, nothing_to_boot, payload,
-                     refusal)
+                     refusal, spoiled)
 from qemu import Qemu
 
 # Where Bochs's BIOS puts the MADT of a machine with 256 MiB and one CPU.
@@ -11,13 +9,6 @@ MADT_ADDRESS = 0xFFF0F70
 # How that BIOS locks IA32_FEATURE_CONTROL with VMX on: rdmsr; or eax, 5; wrmsr (twice: with and
 # without an operand-size prefix), and the same with only the lock bit.
 VMX_ON, VMX_OFF = b"\x83\xc8\x05", b"\x83\xc8\x01"
-
-
-def spoiled(name, data):
-    """A file with bytes that are no proper kernel or initramfs."""
-    path = os.path.join(os.path.dirname(guest.initramfs.build("amd64")), name)
-    guest.initramfs.write_atomically(path, data)
-    return path
 
 
 def kernel_bytes():

@@ -38,6 +38,7 @@ struct hw_boot_info {
     struct hw_module modules[CONFIG_MAX_MODULES];
     uint64_t rsdp;         /* physical address of ACPI's root pointer as found, 0 if none */
     uint32_t bios_drive;   /* BIOS number of the drive we were loaded from, ~0 if unknown */
+    struct hpa loaded;     /* where the loader had put the image: the guest's again */
     struct hpa region;     /* the hypervisor's own memory: image, stacks, pool; region= places it */
     uint64_t region_bytes; /* multiple of 2 MiB */
     struct hpa pool;       /* the part of the region that is free for the hypapp's tables */

@@ -320,6 +320,21 @@ static void test_frequent_exit_costs_few_vmreads(void **state) /* REQ-MSR-9 */
     assert_true(fake_calls(FAKE_VMWRITE) <= 1);
 }
 
+/* REQ-SMP-2: Bochs stores "active" when an NMI exits in HLT; the guest must not run at F000:FFF0. */
+static void test_parked_cpu_stays_halted(void **state)
+{
+    (void)state;
+    vmx_state_park(&suite.vcpu);
+    fake_field_set(0, VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
+    fake_send_nmi(0);
+    run_and_expect(VMX_RUN_NMI);
+    assert_true(hw_nmi_take());
+    assert_int_equal(field(VMCS_GUEST_ACTIVITY_STATE), ACTIVITY_HLT);
+    vmx_state_sipi(&suite.vcpu, 0x9f);
+    suite_run_to_exit(vmcall_with_registers, VMX_EXIT_VMCALL);
+    assert_int_equal(field(VMCS_GUEST_ACTIVITY_STATE), ACTIVITY_ACTIVE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +355,7 @@ int main(void)
         cmocka_unit_test_setup(test_spoilt_vcpu_is_reported, setup32),
         cmocka_unit_test_setup(test_unknown_reasons_are_counted, setup32),
         cmocka_unit_test_setup(test_frequent_exit_costs_few_vmreads, setup32),
+        cmocka_unit_test_setup(test_parked_cpu_stays_halted, setup32),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,7 +107,9 @@ def command(arguments):
         raise Failure("there is no hypapp '%s'" % options.app, 2)
     work = ",".join(part for part in (options.do, "shell" if options.interactive else "") if part)
     image = None if options.bare else build_image(options.app, options.libc)
-    payload = guest.payload(options.arch, work or "poweroff", options.append, options.bare,
+    # The demo shows how the kernel comes up; whoever wants a shell rather has it soon.
+    words = options.append if options.interactive else "loglevel=7 " + options.append
+    payload = guest.payload(options.arch, work or "poweroff", words, options.bare,
                             options.options, image, options.kernel, options.initrd)
     machine = Bochs("demo", payload, cpus=options.cpus, memory_mb=options.memory, on_serial=show)
     note("Bochs: %d CPUs, %d MiB; %s" % (options.cpus, options.memory,

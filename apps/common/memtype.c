@@ -39,10 +39,13 @@ static void retype(const struct mtrr *mtrr)
     if (need != EPT_INVALIDATE_NONE) {
         hw_invept(HW_INVEPT_SINGLE_CONTEXT, ept_pointer(&nacre.ept));
     }
-    (void)ept_merge(&nacre.ept, gpa(0), nacre.ept_end, &merged);
-    if (merged != EPT_INVALIDATE_NONE) {
-        hw_invept(HW_INVEPT_SINGLE_CONTEXT, ept_pointer(&nacre.ept));
-    }
+    do { /* the others are stopped, and invalidate before they go on: tables can go at once */
+        status = ept_merge(&nacre.ept, gpa(0), nacre.ept_end, &merged);
+        if (merged != EPT_INVALIDATE_NONE) {
+            hw_invept(HW_INVEPT_SINGLE_CONTEXT, ept_pointer(&nacre.ept));
+        }
+        ept_release(&nacre.ept);
+    } while (status == STATUS_BUSY);
 }
 
 /*
@@ -60,7 +63,6 @@ static void follow(unsigned cpu)
     smp_rendezvous_begin(&nacre.smp, cpu);
     if (memcmp(mtrr, &nacre.ept_mtrr, sizeof(*mtrr)) != 0) {
         retype(mtrr);
-        ept_release(&nacre.ept); /* the others are stopped; each invalidates before it goes on */
     }
     smp_rendezvous_end(&nacre.smp, cpu);
     spinlock_unlock(&nacre.ept_lock);

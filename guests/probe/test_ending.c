@@ -1,0 +1,141 @@
+/*
+ * What ends the guest: the machine is reset, and whatever boots next finds the name of the probe in
+ * the CMOS memory.  Run one by its name, on a machine that resets on a triple fault.
+ */
+#include "apic.h"
+#include "cpu.h"
+#include "lib.h"
+#include "probe.h"
+#include "trap.h"
+#include "window.h"
+
+#define CMOS_INDEX 0x70
+#define CMOS_DATA 0x71
+#define CMOS_MARK 0x7a /* bytes that no BIOS here uses */
+#define CMOS_NUMBER 0x7b
+#define MARK 0xa7
+
+static void cmos_write(uint8_t index, uint8_t value)
+{
+    out8(CMOS_INDEX, index);
+    out8(CMOS_DATA, value);
+}
+
+static uint8_t cmos_read(uint8_t index)
+{
+    out8(CMOS_INDEX, index);
+    return in8(CMOS_DATA);
+}
+
+/* False in the second life of the machine: the reset has come. */
+static bool first_life(uint8_t number)
+{
+    if (cmos_read(CMOS_MARK) == MARK && cmos_read(CMOS_NUMBER) == number) {
+        cmos_write(CMOS_MARK, 0);
+        return false;
+    }
+    cmos_write(CMOS_MARK, MARK);
+    cmos_write(CMOS_NUMBER, number);
+    return true;
+}
+
+static void survived(void)
+{
+    delay(5000000);
+    cmos_write(CMOS_MARK, 0);
+    fail("the guest goes on");
+}
+
+static const struct table_register no_idt = {0, 0};
+
+static void triple_fault(void *argument)
+{
+    (void)argument;
+    lidt(&no_idt);
+    __asm__ volatile("int3");
+}
+
+static void triple(void)
+{
+    if (first_life(1)) {
+        triple_fault(NULL);
+        survived();
+    }
+}
+
+static void triple_elsewhere(void)
+{
+    if (first_life(2)) {
+        smp_call(1, triple_fault, NULL);
+        survived();
+    }
+}
+
+/* By faults that Nacre injects: #UD, whose handler's gate is hidden, and so on to shutdown. */
+static void triple_injected(void)
+{
+    struct region region;
+
+    if (first_life(3)) {
+        REQUIRE(region_find(&region), "no region");
+        struct table_register hidden = {0xfff, region.start};
+        lidt(&hidden);
+        __asm__ volatile("vmxoff"); /* #UD by every hypapp */
+        survived();
+    }
+}
+
+static void page_table_hidden(void)
+{
+    struct region region;
+
+    if (first_life(4)) {
+        REQUIRE(region_find(&region), "no region");
+        write_cr3(region.start);
+        survived();
+    }
+}
+
+static void init_boot_cpu(void)
+{
+    if (first_life(5)) {
+        ipi(0, IPI_INIT);
+        survived();
+    }
+}
+
+static void send_init(void *argument)
+{
+    (void)argument;
+    ipi(0, IPI_INIT);
+}
+
+static void init_boot_cpu_from_other(void)
+{
+    if (first_life(6)) {
+        smp_call(1, send_init, NULL);
+        survived();
+    }
+}
+
+/* As ACPI's reset register has it (Bochs does not come back from the keyboard controller's reset).
+ */
+static void reset_control(void)
+{
+    if (first_life(7)) {
+        out8(0xcf9, 2);
+        out8(0xcf9, 6);
+        survived();
+    }
+}
+
+const struct probe ending_probes[] = {
+    {"ending-triple", triple, BY_NAME},
+    {"ending-triple2", triple_elsewhere, BY_NAME | SEVERAL},
+    {"ending-injected", triple_injected, BY_NAME | ON_NACRE},
+    {"ending-cr3", page_table_hidden, BY_NAME | ON_NACRE},
+    {"ending-init", init_boot_cpu, BY_NAME},
+    {"ending-init2", init_boot_cpu_from_other, BY_NAME | SEVERAL},
+    {"ending-reset", reset_control, BY_NAME},
+    {0},
+};

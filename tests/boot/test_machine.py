@@ -14,7 +14,7 @@ def relocation(lowest):
 def test_load_addresses():
     """REQ-BOOT-6: wherever the loader puts the image, it goes on at the top of RAM."""
     original = guest.initramfs.contents(image())
-    check(original.count(relocation(0x100000)) == 1, "the header's relocation tag is not as expected")
+    check(original.count(relocation(0x100000)) == 1, "the relocation tag is not as expected")
     for lowest in (0x1000000, 0x6400000):
         path = spoiled("nacre-at-%x.elf" % lowest,
                        original.replace(relocation(0x100000), relocation(lowest)))

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-TIMEOUT_S = 10
+TIMEOUT_S = 60
 
 
 def run(program, timeout_s=TIMEOUT_S):

@@ -6,6 +6,7 @@ from SCons.Action import Action
 
 PYTHON = '/usr/bin/python3'
 LINKER_SCRIPT = 'platform/x86_64/nacre.lds'
+STACK_HEADER = 'config/stack.h'
 
 
 def arrows(env, out, name, binaries, uses, others, prefixes, sources, any_other=False):
@@ -24,9 +25,34 @@ def arrows(env, out, name, binaries, uses, others, prefixes, sources, any_other=
     return stamp
 
 
-def link(env, compiler, app, objects, archives, checks):
-    """OUT/nacre-APP.elf: linked once to learn where the functions are, then again with their names
-    for the stack traces of a panic, then checked."""
+class Proof:
+    """What the stack proof is told: objects of each library, rules, arrows; `off` to disobey it."""
+
+    def __init__(self, libraries, rules, arrows, off):
+        self.libraries, self.rules, self.arrows, self.off = libraries, rules, arrows, off
+
+    def result(self, env, app, out, linked):
+        """OUT/stack-APP.json, which exists only if no stack of the image can overflow."""
+        tool = 'tools/build/stack.py'
+        command = [PYTHON, tool, '--elf', '${SOURCES[0]}', '--header', STACK_HEADER,
+                   '--title', 'nacre-%s, %s' % (app, os.path.basename(out)),
+                   '--result', '${TARGETS[0]}', '--page', '${TARGETS[1]}',
+                   '--rules', *self.rules, '--arrows', *self.arrows]
+        for name, objects in self.libraries.items():
+            command += ['--library', name, *map(str, objects)]
+        if self.off:
+            command.append('--off')
+        objects = [node for nodes in self.libraries.values() for node in nodes]
+        base = os.path.join(out, 'stack-' + app)
+        result = env.Command([base + '.json', base + '.html'], [linked, *objects],
+                             [Action([command], '  PROOF  stacks of %s' % app)])
+        env.Depends(result, [STACK_HEADER, *self.rules, *env.Glob('tools/build/stack*.py')])
+        return result
+
+
+def link(env, compiler, app, objects, archives, checks, proof):
+    """OUT/nacre-APP.elf: linked once to learn where the functions are and how deep the stacks get,
+    then again with the functions' names and those numbers for its own reports, then checked."""
     out = compiler.out
     base = os.path.join(out, 'link', app)
     tool = 'tools/build/symtab.py'
@@ -51,7 +77,9 @@ def link(env, compiler, app, objects, archives, checks):
         return node
 
     first = linked('first', symbols('no', ['--empty'], []))
-    second = linked('second', symbols('with', [str(first[0])], first))
+    proven = proof.result(env, app, out, first[0])
+    second = linked('second', symbols('with', [str(first[0]), '--proof', str(proven[0])],
+                                      [first[0], proven[0]]))
 
     code = 'tools/build/check_code.py'
     image = env.Command(

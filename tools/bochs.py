@@ -135,6 +135,14 @@ class Bochs(Machine):
             self.pump(0.1)
         return self.emulator_output()[before:]
 
+    def read_memory(self, address, count, cpu=0):
+        """Stops the machine in its debugger; bytes at a virtual address as that CPU sees it now."""
+        self.process.send_signal(signal.SIGINT)
+        self._debugger('set $cpu=%d\nwritemem "memory.bin" 0x%x %d\nptime\n'
+                       % (cpu, address, count), 15)
+        with open(self.path("memory.bin"), "rb") as file:
+            return file.read()
+
     def cpu_states(self):
         """Stops the machine in its debugger and asks for registers and a trace of every CPU."""
         if self.process is None or self.process.poll() is not None:

@@ -74,9 +74,10 @@ def image_path(app="trustvisor", libc="picolibc", opt="O2"):
     return os.path.join(BUILD, "%s-%s" % (libc, opt), "nacre-%s.elf" % os.path.basename(app))
 
 
-def build_image(app="trustvisor", libc="picolibc", opt="O2"):
+def build_image(app="trustvisor", libc="picolibc", opt="O2", proof="on"):
     """Brings an image up to date and returns its path; a failing build shows its last lines."""
-    words = ["scons", "-Q", "-C", ROOT, "app=" + app, "libc=" + libc, "opt=" + opt]
+    words = ["scons", "-Q", "-C", ROOT, "app=" + app, "libc=" + libc, "opt=" + opt,
+             "proof=" + proof]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           universal_newlines=True, errors="replace")
     if done.returncode != 0:

@@ -1,5 +1,6 @@
 /* The closing summary's numbers, gathered from all CPUs. */
 #include "nacre.h"
+#include "stacks.h"
 #include "summary.h"
 
 #include <hw/console.h>
@@ -60,6 +61,7 @@ void nacre_summary(void)
         .uptime_ticks = hw_rdtsc(),
     };
     app_summary_print(&input);
+    stacks_print(nacre.table.count);
     app_summary();
     hw_console_flush();
 }

@@ -3,6 +3,7 @@
 #include "memtype.h"
 #include "nacre.h"
 #include "power.h"
+#include "stacks.h"
 #include "violation.h"
 
 #include <base/check.h>
@@ -112,7 +113,7 @@ static void handle(struct nacre_cpu *self, const struct vmx_exit *exit)
         violation_handle(vcpu, exit);
         return;
     case VMX_EXIT_VMCALL:
-        if (!guest_vmcall(vcpu) && !app_vmcall(vcpu)) {
+        if (!guest_vmcall(vcpu) && !stacks_vmcall(vcpu) && !app_vmcall(vcpu)) {
             vmx_vcpu_inject_ud(vcpu);
         }
         return;

@@ -5,6 +5,10 @@
  * pointer, and the same header carries the entry from UEFI.  The code here is position independent
  * (%ebp = load address), so a loader may place the image at any 2-MiB boundary (REQ-BOOT-6).
  */
+#include "percpu.h"
+
+#include <config/stack.h>
+
 #define MB2_MAGIC 0xe85250d6
 #define MB2_BOOT_MAGIC 0x36d76289
 #define MB2_TAG_INFO_REQUEST 1
@@ -97,13 +101,27 @@ boot32_entry:
     movl %eax, 256 * 8(%edi)
     leal OFFSET(early_high_pdpt) + PTE_P_RW(%ebp), %eax
     movl %eax, 511 * 8(%edi)
-    /* The image itself: 2 MiB at IMAGE_VIRTUAL. */
+    /* The image itself: 2 MiB at IMAGE_VIRTUAL, by 4-KiB pages. */
     leal OFFSET(early_high_pdpt)(%ebp), %edi
     leal OFFSET(early_high_pd) + PTE_P_RW(%ebp), %eax
     movl %eax, 510 * 8(%edi)
     leal OFFSET(early_high_pd)(%ebp), %edi
-    leal PTE_P_RW_PS(%ebp), %eax
+    leal OFFSET(early_high_pt) + PTE_P_RW(%ebp), %eax
     movl %eax, (%edi)
+    leal OFFSET(early_high_pt)(%ebp), %edi
+    leal PTE_P_RW(%ebp), %eax
+    movl $512, %ecx
+8:  movl %eax, (%edi)
+    addl $8, %edi
+    addl $4096, %eax
+    loop 8b
+    /* No mapping for the guard pages: 8 bytes of table for each 4 KiB of image. */
+    movl $OFFSET(boot_guard), %eax
+    shrl $9, %eax
+    movl $0, OFFSET(early_high_pt)(%ebp, %eax)
+    movl $OFFSET(boot_df_guard), %eax
+    shrl $9, %eax
+    movl $0, OFFSET(early_high_pt)(%ebp, %eax)
 
     movl %cr4, %eax
     orl $CR4_PAE, %eax
@@ -177,6 +195,10 @@ boot64:
     movl %eax, %ss
     movl %eax, %fs
     movl %eax, %gs
+    movq $boot_stack, %rdi
+    movl $STACK_BOOT_BYTES / 8, %ecx
+    movabsq $STACK_PAINT, %rax
+    rep stosq
     movq $boot_stack_top, %rsp
     movl %ebx, %edi /* Multiboot information */
     movl %ebp, %esi /* load address */
@@ -221,7 +243,16 @@ early_high_pdpt:
     .skip 4096
 early_high_pd:
     .skip 4096
+early_high_pt:
+    .skip 4096
+    .globl boot_df_guard, boot_df_stack_top, boot_guard, boot_stack
+boot_df_guard:
+    .skip 4096
+    .skip STACK_DF_BYTES
+boot_df_stack_top:
+boot_guard:
+    .skip 4096
 boot_stack:
-    .skip 16384
+    .skip STACK_BOOT_BYTES
     .globl boot_stack_top
 boot_stack_top:

@@ -3,6 +3,7 @@
  * tables (identity-like direct map of 4 GiB) are in force, and never changed afterwards.
  */
 #include "layout.h"
+#include "percpu.h"
 
 #include <base/bits.h>
 #include <base/check.h>
@@ -22,6 +23,13 @@ struct host_space host_space;
 static uint64_t next_page; /* bump allocation inside the private part */
 static uint64_t nx;        /* PTE_NX if the CPU has it */
 
+static void fill_page(uint64_t physical, uint64_t value)
+{
+    void *at = direct_pointer(physical);
+    uint64_t count = PAGE_BYTES / sizeof(value);
+    __asm__ volatile("rep stosq" : "+D"(at), "+c"(count) : "a"(value) : "memory");
+}
+
 static bool page_take(uint64_t *physical)
 {
     if (next_page + PAGE_BYTES > host_space.region.v + REGION_PRIVATE_BYTES) {
@@ -29,7 +37,7 @@ static bool page_take(uint64_t *physical)
     }
     *physical = next_page;
     next_page += PAGE_BYTES;
-    memset(direct_pointer(*physical), 0, PAGE_BYTES);
+    fill_page(*physical, 0);
     return true;
 }
 
@@ -67,6 +75,17 @@ static bool map_pages(uint64_t root, uint64_t address, uint64_t physical, uint64
     return true;
 }
 
+/* The guard pages in the image stay what they were during the boot: unmapped. */
+static bool unmap(uint64_t root, const char *page)
+{
+    uint64_t *entry = entry_for(root, (uint64_t)page, 1);
+    if (entry == NULL) {
+        return false;
+    }
+    *entry = 0;
+    return true;
+}
+
 static bool map_image(uint64_t root)
 {
     uint64_t at = host_space.region.v - IMAGE_VIRTUAL;
@@ -75,19 +94,21 @@ static bool map_image(uint64_t root)
 
     return map_pages(root, text, at + text, rodata - text, 0) &&
            map_pages(root, rodata, at + rodata, data - rodata, nx) &&
-           map_pages(root, data, at + data, end - data, nx | PTE_W);
+           map_pages(root, data, at + data, end - data, nx | PTE_W) && unmap(root, boot_df_guard) &&
+           unmap(root, boot_guard);
 }
 
 static bool map_stacks(uint64_t root)
 {
     for (unsigned cpu = 0; cpu < CONFIG_MAX_CPUS; cpu++) {
-        for (unsigned kind = 0; kind < STACK_KIND_COUNT; kind++) {
+        for (unsigned kind = 0; kind < STACK_PER_CPU_COUNT; kind++) {
             struct stack_range range = stack_range(cpu, (enum stack_kind)kind);
             for (uint64_t at = range.bottom; at < range.top; at += PAGE_BYTES) {
                 uint64_t page;
                 if (!page_take(&page) || !map_pages(root, at, page, PAGE_BYTES, nx | PTE_W)) {
                     return false;
                 }
+                fill_page(page, STACK_PAINT);
             }
         }
     }

@@ -1,12 +1,11 @@
 /*
- * The report of a panic: the other CPUs are stopped by NMI first, then everything is printed by one
- * CPU, past all locks, because whoever held them is parked.
+ * A panic: the other CPUs are stopped by NMI first, then everything is printed by one CPU, past all
+ * locks, because whoever held them is parked.  report.c says what is printed.
  */
-#include "traps.h"
-
 #include "console.h"
 #include "layout.h"
 #include "percpu.h"
+#include "traps.h"
 
 #include <base/check.h>
 #include <hw/apic.h>
@@ -15,12 +14,11 @@
 #include <hw/nmi.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #define ICR_NMI 0x400
 #define ICR_ASSERT 0x4000
 #define STOP_WAIT_US 20000
-#define BACKTRACE_FRAMES 24
+#define STOP_POLL_US 50
 
 uint32_t trap_panic_cpu;
 static bool reset_after_panic;
@@ -30,16 +28,82 @@ void hw_panic_reset(bool reset)
     reset_after_panic = reset;
 }
 
-void panic_park_if_stopped(void)
+/* rip 0: this CPU's guest ran.  A fault in here comes back with `stopping` set and just parks. */
+static _Noreturn void park(struct percpu *self, uint64_t rip, uint64_t rsp)
 {
-    if (__atomic_load_n(&trap_panic_cpu, __ATOMIC_ACQUIRE) == 0) {
-        return;
+    if (!self->stopping) {
+        self->stopping = 1;
+        self->stopped_rip = rip;
+        self->stopped_rsp = rsp;
+        app_panic_state(self->cpu, &self->guest);
     }
-    __atomic_store_n(&percpu_this()->stopped, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&self->stopped, 1, __ATOMIC_RELEASE);
     hw_halt();
 }
 
-void panic_begin(void)
+void panic_nmi(uint64_t rip, uint64_t rsp)
+{
+    struct percpu *self = percpu_this();
+
+    if (trap_panic_cpu == self->cpu + 1 || self->stopping) {
+        return; /* more NMIs than one: the report, or the way to the parking place, goes on */
+    }
+    park(self, rip, rsp);
+}
+
+void panic_park_if_stopped(void)
+{
+    struct percpu *self = percpu_this();
+    uint32_t reporter = __atomic_load_n(&trap_panic_cpu, __ATOMIC_ACQUIRE);
+
+    if (reporter != 0 && reporter != self->cpu + 1) {
+        park(self, 0, (uint64_t)__builtin_frame_address(0));
+    }
+}
+
+/*
+ * Another fault on the CPU that reports: one line, unformatted to need little stack, then the end;
+ * a fault in that ends without a word.
+ */
+static _Noreturn void report_failed(void)
+{
+    static const char line[] = "nacre: PANIC: the report itself failed\n";
+    static bool again;
+
+    if (!again) {
+        again = true;
+        console_write_unlocked(line, sizeof(line) - 1);
+        if (reset_after_panic) {
+            hw_reset();
+        }
+    }
+    hw_halt();
+}
+
+static void stop_others(const struct percpu *self)
+{
+    bool all_stopped = false;
+
+    for (unsigned cpu = 0; cpu < CONFIG_MAX_CPUS; cpu++) {
+        if (percpu[cpu].online && cpu != self->cpu) {
+            hw_apic_send_ipi((uint64_t)percpu[cpu].apic_id << 32 | ICR_ASSERT | ICR_NMI);
+        }
+    }
+    for (unsigned us = 0; !all_stopped && us < STOP_WAIT_US; us += STOP_POLL_US) {
+        all_stopped = true;
+        for (unsigned cpu = 0; cpu < CONFIG_MAX_CPUS; cpu++) {
+            if (percpu[cpu].online && cpu != self->cpu &&
+                !__atomic_load_n(&percpu[cpu].stopped, __ATOMIC_ACQUIRE)) {
+                all_stopped = false;
+            }
+        }
+        if (!all_stopped) {
+            hw_delay_us(STOP_POLL_US);
+        }
+    }
+}
+
+void panic_begin(uint64_t rip, uint64_t rsp)
 {
     struct percpu *self = percpu_this();
     uint32_t none = 0;
@@ -47,16 +111,12 @@ void panic_begin(void)
     if (!__atomic_compare_exchange_n(&trap_panic_cpu, &none, self->cpu + 1, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_ACQUIRE)) {
         if (none == self->cpu + 1) {
-            hw_halt(); /* the report itself faulted */
+            report_failed();
         }
-        panic_park_if_stopped();
+        park(self, rip, rsp);
     }
-    for (unsigned cpu = 0; cpu < CONFIG_MAX_CPUS; cpu++) {
-        if (percpu[cpu].online && cpu != self->cpu) {
-            hw_apic_send_ipi((uint64_t)percpu[cpu].apic_id << 32 | ICR_ASSERT | ICR_NMI);
-        }
-    }
-    hw_delay_us(STOP_WAIT_US);
+    stop_others(self);
+    app_panic_state(self->cpu, &self->guest);
 }
 
 void panic_printf(const char *format, ...)
@@ -75,62 +135,9 @@ void panic_printf(const char *format, ...)
     console_write_unlocked("\n", 1);
 }
 
-static void print_frame(unsigned index, uint64_t rip)
-{
-    uint64_t offset = 0;
-    const char *symbol = symbol_find(rip, &offset);
-    panic_printf("  #%u 0x%llx %s+0x%llx", index, (unsigned long long)rip,
-                 symbol != NULL ? symbol : "?", (unsigned long long)offset);
-}
-
-/* Frame pointers are followed only inside one stack and only upwards. */
-void panic_backtrace(uint64_t rip, uint64_t rbp)
-{
-    unsigned cpu;
-    enum stack_kind kind;
-    bool in_guard;
-
-    print_frame(0, rip);
-    for (unsigned index = 1; index < BACKTRACE_FRAMES; index++) {
-        if (rbp % 8 != 0 || !stack_find(rbp, &cpu, &kind, &in_guard) || in_guard ||
-            rbp + 16 > stack_range(cpu, kind).top) {
-            return;
-        }
-        const uint64_t *frame = (const uint64_t *)rbp;
-        if (frame[1] == 0 || frame[0] <= rbp) {
-            return;
-        }
-        print_frame(index, frame[1]);
-        rbp = frame[0];
-    }
-}
-
-static void print_other_cpus(void)
-{
-    for (unsigned cpu = 0; cpu < CONFIG_MAX_CPUS; cpu++) {
-        const struct percpu *other = &percpu[cpu];
-        if (!other->online || cpu == hw_this_cpu()) {
-            continue;
-        }
-        if (!__atomic_load_n(&other->stopped, __ATOMIC_ACQUIRE)) {
-            panic_printf("CPU %u did not stop", cpu);
-            continue;
-        }
-        if (other->stopped_rip == 0) {
-            panic_printf("CPU %u stopped while its guest ran", cpu);
-            continue;
-        }
-        uint64_t offset = 0;
-        const char *symbol = symbol_find(other->stopped_rip, &offset);
-        panic_printf("CPU %u stopped at 0x%llx %s+0x%llx rsp=0x%llx", cpu,
-                     (unsigned long long)other->stopped_rip, symbol != NULL ? symbol : "?",
-                     (unsigned long long)offset, (unsigned long long)other->stopped_rsp);
-    }
-}
-
 _Noreturn void panic_finish(void)
 {
-    print_other_cpus();
+    report_cpus();
     panic_printf("%s", reset_after_panic ? "resetting the machine" : "halted");
     if (reset_after_panic) {
         hw_reset();
@@ -140,9 +147,12 @@ _Noreturn void panic_finish(void)
 
 _Noreturn void base_check_failed(const char *file, unsigned line, const char *expression)
 {
-    panic_begin();
+    uint64_t rip = (uint64_t)__builtin_return_address(0);
+
+    panic_begin(rip, (uint64_t)__builtin_frame_address(0));
     panic_printf("CHECK failed on CPU %u: %s at %s:%u", hw_this_cpu(), expression, file, line);
-    panic_backtrace((uint64_t)__builtin_return_address(0), (uint64_t)__builtin_frame_address(0));
+    report_stack_of(rip, (uint64_t)__builtin_frame_address(0));
+    report_backtrace(rip, 0, *(uint64_t *)__builtin_frame_address(0));
     panic_finish();
 }
 

@@ -22,7 +22,7 @@ struct gate { /* SDM figure "64-Bit IDT Gate Descriptors" */
 };
 _Static_assert(sizeof(struct gate) == 16, "SDM figure 64-Bit IDT Gate Descriptors");
 
-static struct gate idt[2][VECTOR_COUNT]; /* without and with interrupt stacks */
+static struct gate idt[2][VECTOR_COUNT]; /* during the boot: only #DF has a stack; then all */
 
 static void set_gate(struct gate *gate, uint64_t handler, uint8_t ist)
 {
@@ -42,14 +42,14 @@ static void fill_idt(struct gate *table, bool with_ist)
         set_gate(&table[vector], (uint64_t)trap_stubs + (uint64_t)vector * TRAP_STUB_BYTES, 0);
     }
     set_gate(&table[2], (uint64_t)trap_nmi, with_ist ? IST_NMI : 0);
+    table[8].ist = IST_DF;
     if (with_ist) {
-        table[8].ist = IST_DF;
         table[18].ist = IST_MC;
         /* A page fault on a guard page cannot push its frame there: the CPU makes it a #DF. */
     }
 }
 
-static void fill_gdt(struct percpu *self)
+static void fill_gdt(struct percpu *self, bool with_ist)
 {
     uint64_t base = (uint64_t)&self->tss;
 
@@ -61,7 +61,8 @@ static void fill_gdt(struct percpu *self)
     self->gdt[4] = base >> 32;
     self->tss.io_map_base = sizeof(struct tss);
     self->tss.ist[IST_NMI - 1] = stack_range(self->cpu, STACK_NMI).top;
-    self->tss.ist[IST_DF - 1] = stack_range(self->cpu, STACK_DF).top;
+    self->tss.ist[IST_DF - 1] =
+        with_ist ? stack_range(self->cpu, STACK_DF).top : (uint64_t)boot_df_stack_top;
     self->tss.ist[IST_MC - 1] = stack_range(self->cpu, STACK_MC).top;
 }
 
@@ -75,7 +76,7 @@ void percpu_load(unsigned cpu, bool with_ist)
 
     self->self = self;
     self->cpu = cpu;
-    fill_gdt(self);
+    fill_gdt(self, with_ist);
     if (cpu == 0) {
         fill_idt(idt[with_ist], with_ist);
     }

@@ -13,6 +13,9 @@
 #define SELECTOR_DATA 0x10
 #define SELECTOR_TSS 0x18
 
+/* What a stack holds before its first use: no address, no small number. */
+#define STACK_PAINT 0xc0dedbadc0dedbad
+
 #define IST_NMI 1
 #define IST_DF 2
 #define IST_MC 3
@@ -20,6 +23,7 @@
 #ifndef __ASSEMBLER__
 #include <base/addr.h>
 #include <config/config.h>
+#include <hw/boot.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,10 +45,15 @@ struct percpu {
     uint32_t nmi_pending;
     uint32_t apic_id;
     uint32_t online;
-    uint32_t stopped;     /* set by this CPU once it is parked for a panic */
+    uint32_t stopping;    /* this CPU is on its way to being parked for a panic */
+    uint32_t stopped;     /* atomic: it is parked, and what follows is for others to read */
     int error_number;     /* errno */
-    uint64_t stopped_rip; /* where it was */
+    uint64_t stopped_rip; /* where it was; 0: its guest ran */
     uint64_t stopped_rsp;
+    uint32_t faulted; /* it has a fault of its own: */
+    uint32_t fault_vector;
+    uint64_t fault_rip, fault_address, fault_rsp;
+    struct hw_guest_state guest;
     uint64_t gdt[5];
     struct tss tss;
 } __attribute__((aligned(64)));

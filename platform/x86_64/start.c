@@ -135,6 +135,8 @@ _Noreturn void start_early(uint64_t information, uint64_t load_address)
     boot_info.pool_bytes = boot_info.region_bytes - REGION_PRIVATE_BYTES;
     boot_info.text_bytes = (uint64_t)(rodata_end - image_start);
     boot_info.data_bytes = (uint64_t)(image_end - data_start);
-    memcpy(direct_pointer(boot_info.region.v), image_start, (size_t)(image_end - image_start));
+    /* Through the direct map: the image has guard pages that cannot be read. */
+    memcpy(direct_pointer(boot_info.region.v), direct_pointer(load_address),
+           (size_t)(image_end - image_start));
     boot_switch(host_space.cr3, stack_range(0, STACK_MAIN).top, start_in_region);
 }

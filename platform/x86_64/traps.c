@@ -1,7 +1,6 @@
 /* Exception handling: fix-up or report. */
 #include "traps.h"
 
-#include "layout.h"
 #include "percpu.h"
 
 #include <hw/cpu.h>
@@ -50,29 +49,26 @@ static bool fix_up(struct trap_frame *frame)
     return false;
 }
 
-/* A hit of a guard page, seen from the faulting address or, in a double fault, from RSP. */
-static void report_stack(const struct trap_frame *frame)
+/* A #PF says in CR2 which access it was; so does the #DF of a #PF that found no room to report. */
+static void report_fault(const struct trap_frame *frame)
 {
-    uint64_t address = frame->vector == VECTOR_PF ? hw_read_cr2() : frame->rsp;
-    unsigned cpu;
-    enum stack_kind kind;
-    bool in_guard;
+    if ((frame->vector == VECTOR_PF || frame->vector == VECTOR_DF) &&
+        !report_overflow(hw_read_cr2())) {
+        (void)report_overflow(frame->rsp);
+    }
+    report_stack_of(frame->rip, frame->rsp);
+}
 
-    if (frame->vector == VECTOR_DF) {
-        uint64_t cr2 = hw_read_cr2();
-        if (stack_find(cr2, &cpu, &kind, &in_guard) && in_guard) {
-            address = cr2;
-        }
-    }
-    if (!stack_find(address, &cpu, &kind, &in_guard)) {
-        return;
-    }
-    struct stack_range range = stack_range(cpu, kind);
-    if (in_guard || address < range.bottom + 64) {
-        panic_printf("stack overflow: CPU %u's %s stack of %llu bytes, guard page hit at 0x%llx",
-                     cpu, stack_name(kind), (unsigned long long)(range.top - range.bottom),
-                     (unsigned long long)address);
-    }
+static void note_fault(const struct trap_frame *frame)
+{
+    struct percpu *self = percpu_this();
+
+    self->faulted = 1;
+    self->fault_vector = (uint32_t)frame->vector;
+    self->fault_rip = frame->rip;
+    self->fault_rsp = frame->rsp;
+    self->fault_address =
+        frame->vector == VECTOR_PF || frame->vector == VECTOR_DF ? hw_read_cr2() : 0;
 }
 
 static void report_registers(const struct trap_frame *f)
@@ -98,14 +94,14 @@ static void report_registers(const struct trap_frame *f)
 void trap_handle(struct trap_frame *frame)
 {
     if (frame->vector == VECTOR_NMI && trap_panic_cpu != 0) {
-        percpu_this()->stopped_rip = frame->rip;
-        percpu_this()->stopped_rsp = frame->rsp;
-        panic_park_if_stopped();
+        panic_nmi(frame->rip, frame->rsp);
+        return;
     }
     if (frame->vector == VECTOR_GP && fix_up(frame)) {
         return;
     }
-    panic_begin();
+    note_fault(frame);
+    panic_begin(frame->rip, frame->rsp);
     const char *name = frame->vector < 32 ? vector_names[frame->vector] : NULL;
     uint64_t offset = 0;
     const char *symbol = symbol_find(frame->rip, &offset);
@@ -113,8 +109,8 @@ void trap_handle(struct trap_frame *frame)
                  name != NULL ? name : "exception", hw_this_cpu(), (unsigned long long)frame->rip,
                  symbol != NULL ? symbol : "?", (unsigned long long)offset,
                  (unsigned long long)frame->error_code);
-    report_stack(frame);
+    report_fault(frame);
     report_registers(frame);
-    panic_backtrace(frame->rip, frame->rbp);
+    report_backtrace(frame->rip, frame->rsp, frame->rbp);
     panic_finish();
 }

@@ -81,6 +81,28 @@ def check_memory(machine, hidden):
               if kind != "System RAM"), "the hypervisor's range is not reserved in the memory map")
 
 
+def stack_uses(machine):
+    """{(cpu, stack): (used, computed, size)} in bytes, from the lines of the summary."""
+    uses = {}
+    for cpu, rest in re.findall(r"^nacre: summary: stack cpu=(\d+)((?: \S+=\d+/\d+/\d+)+)$",
+                                machine.serial, re.MULTILINE):
+        for name, *numbers in re.findall(r" (\S+)=(\d+)/(\d+)/(\d+)", rest):
+            uses[int(cpu), name] = tuple(map(int, numbers))
+    return uses
+
+
+def check_stacks(machine, cpus):
+    """No stack was used deeper than the build computed, and that fits."""
+    uses = stack_uses(machine)
+    wanted = {(cpu, name) for cpu in range(cpus) for name in ("main", "NMI", "#DF", "#MC")}
+    check(set(uses) == wanted | {(0, "boot")}, "summary of stacks %s" % sorted(uses))
+    for (cpu, name), (used, computed, size) in uses.items():
+        check(used <= computed <= size, "CPU %d, %s stack: %d bytes used, %d computed, %d there"
+              % (cpu, name, used, computed, size))
+        check(used > 0 or name not in ("main", "boot"),
+              "CPU %d, %s stack: no use seen" % (cpu, name))
+
+
 def check_closing(machine, cpus):
     """The closing summary came, its parts add up, and nothing was refused or went wrong."""
     total = re.search(r"^nacre: summary: exits total=(\d+)$", machine.serial, re.MULTILINE)
@@ -90,6 +112,7 @@ def check_closing(machine, cpus):
     for what, parts in (("CPUs", by_cpu), ("reasons", by_reason)):
         check(sum(map(int, parts)) == int(total.group(1)),
               "exits by %s do not add up to %s" % (what, total.group(1)))
+    check_stacks(machine, cpus)
     check(len(by_cpu) == cpus, "summary of %d CPUs, not %d" % (len(by_cpu), cpus))
     for word in ("PANIC", "cannot start"):
         check(word not in machine.serial, "'%s' on the console" % word)

@@ -30,7 +30,7 @@ def test_fault_write_constant():  # REQ-MEM-5
 
 
 def test_fault_execute_data():  # REQ-MEM-5
-    fault("execute-data", 0, r"#PF .* on CPU 0 .*, error code 0x11", r"  #1 0x[0-9a-f]+ app_main")
+    fault("execute-data", 0, r"#PF .* on CPU 0 .*, error code 0x11", r"  #\d 0x[0-9a-f]+ app_main")
 
 
 def test_fault_overflow_boot_cpu():  # REQ-STK-1

@@ -9,13 +9,16 @@ import test_clib
 import test_image
 import test_incremental
 import test_options
+import test_stack
+import test_stack_image
 
 
 def main():
     loader = unittest.TestLoader()
     loader.testNamePatterns = ['*%s*' % name for name in sys.argv[1:]] or None
     suite = unittest.TestSuite(loader.loadTestsFromModule(module) for module in (
-        test_options, test_arrows, test_image, test_incremental, test_clib))
+        test_options, test_arrows, test_image, test_incremental, test_clib, test_stack,
+        test_stack_image))
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
     failed = len(result.failures) + len(result.errors)
     print('%d passed, %d failed' % (result.testsRun - failed - len(result.skipped), failed))

@@ -35,7 +35,7 @@ class Options(unittest.TestCase):
     def test_help_names_every_option_and_target(self):
         result = scons('--help')
         self.assertEqual(result.returncode, 0)
-        for word in ('libc:', 'app:', 'opt:', 'V:', 'tests:', 'image ', 'iso ', 'unit ',
+        for word in ('libc:', 'app:', 'opt:', 'proof:', 'V:', 'tests:', 'image ', 'iso ', 'unit ',
                      'coverage '):
             self.assertIn(word, result.stdout)
 

@@ -37,6 +37,11 @@ void _free_r(struct _reent *reent, void *allocated)
     (void)allocated;
 }
 
+/* Passed around by strtol and its like, which use nothing of it with this configuration; optimizing
+ * compilers drop it. */
+extern const char __global_locale[1];
+const char __global_locale[1] = {0};
+
 /* The "C" locale (ISO C, "The lconv structure"): a point, and no grouping of thousands. */
 struct lconv *_localeconv_r(struct _reent *reent)
 {

@@ -59,6 +59,8 @@ PARTS = {
     'lint': lambda names: [['tools/build/lint.py', *names]],
     'unit': unit,
     'build': lambda names: [['tests/build/run.py', *names]],
+    'fuzz': lambda names: [['tools/fuzz.py', *names]],
+    'proof': lambda names: [['tools/prove.py', '--or-skip', *names]],
     'images': lambda names: images(),
     'boot': lambda names: [['tests/boot/run.py', *names]],
 }

@@ -46,6 +46,31 @@ struct hw_boot_info {
     uint64_t text_bytes, data_bytes; /* of the image */
 };
 
+/* What the report of a panic says about the guest on one CPU. */
+enum hw_guest_activity {
+    HW_GUEST_NONE,    /* this CPU is not in VMX operation yet */
+    HW_GUEST_WAITS,   /* for the guest's start-up IPI */
+    HW_GUEST_RUNS,    /* the registers below are valid, as they are for HW_GUEST_WAITS */
+    HW_GUEST_DAMAGED, /* the vCPU's own tag is wrong: nothing of it was believed */
+    HW_GUEST_ACTIVITY_COUNT
+};
+
+struct hw_guest_state {
+    enum hw_guest_activity activity;
+    unsigned width_bits; /* of the code it executes: 16, 32, 64 */
+    unsigned cpl;
+    uint16_t cs;
+    uint64_t rip, rsp, cr0, cr3, rflags;
+    uint64_t exits; /* since the start */
+};
+
+/*
+ * Provided by the hypapp for the report of a panic: the state of this CPU's guest.  Called on each
+ * CPU for itself, once, on whatever stack it was stopped on, in NMI context too, while other CPUs
+ * may hold any lock: it takes none, logs nothing and cannot fail.
+ */
+void app_panic_state(unsigned cpu, struct hw_guest_state *state);
+
 /* Provided by the hypapp (apps/), called by the platform on the boot CPU, never returns. */
 _Noreturn void app_main(const struct hw_boot_info *info);
 /* Provided by the hypapp, called on each further CPU once it is in long mode on its own stack. */

@@ -320,7 +320,8 @@ static void test_frequent_exit_costs_few_vmreads(void **state) /* REQ-MSR-9 */
     assert_true(fake_calls(FAKE_VMWRITE) <= 1);
 }
 
-/* REQ-SMP-2: Bochs stores "active" when an NMI exits in HLT; the guest must not run at F000:FFF0. */
+/* REQ-SMP-2: Bochs stores "active" when an NMI exits in HLT; the guest must not run at F000:FFF0.
+ */
 static void test_parked_cpu_stays_halted(void **state)
 {
     (void)state;

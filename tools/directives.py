@@ -1,6 +1,7 @@
 """What the C files below tests/fuzz and tests/proof say in their opening comment about themselves:
 lines ' * WORD: ...', the first of them 'sources:', the files of the project that they are linked
-with (patterns are allowed; 'fake' stands for the fake machine and what it needs).
+with (patterns are allowed, libX/[a-z]*.c for a whole library: what opens a comment cannot stand in
+one; 'fake' is the fake machine and what it needs).
 """
 import glob
 import os

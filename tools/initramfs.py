@@ -34,15 +34,32 @@ def cpio_archive(members):
     return b"".join(parts) + cpio_entry(0, "TRAILER!!!", 0)
 
 
-def compile_facts(architecture):
-    target = os.path.join(GUESTS, architecture, "facts")
-    source = os.path.join(RECIPE, "facts.c")
-    if not os.path.exists(target) or os.path.getmtime(target) < os.path.getmtime(source):
+def compile_program(architecture, name, sources, include=()):
+    """A static program without a C library, compiled if one of the sources (paths) is newer."""
+    target = os.path.join(GUESTS, architecture, name)
+    if not os.path.exists(target) or \
+            any(os.path.getmtime(target) < os.path.getmtime(source) for source in sources):
         os.makedirs(os.path.dirname(target), exist_ok=True)
         temporary = "%s.%d" % (target, os.getpid())
-        run(["gcc", MACHINE_FLAG[architecture]] + COMPILER_FLAGS + ["-o", temporary, source])
+        run(["gcc", MACHINE_FLAG[architecture]] + COMPILER_FLAGS
+            + ["-I" + folder for folder in include] + ["-o", temporary]
+            + [source for source in sources if source.endswith(".c")])
         os.replace(temporary, target)
     return target
+
+
+def compile_facts(architecture):
+    return compile_program(architecture, "facts", [os.path.join(RECIPE, "facts.c")])
+
+
+def compile_hypercalls(architecture):
+    """The program of guests/linux that uses the SDK."""
+    sdk, libtv = os.path.join(ROOT, "sdk"), os.path.join(ROOT, "libtv")
+    sources = [os.path.join(RECIPE, "hypercalls.c"), os.path.join(sdk, "nacre.c"),
+               os.path.join(libtv, "abi.c"), os.path.join(sdk, "include/nacre/nacre.h"),
+               os.path.join(libtv, "include/tv/abi.h")]
+    return compile_program(architecture, "hypercalls", sources,
+                           [os.path.join(sdk, "include"), os.path.join(libtv, "include")])
 
 
 def contents(path):
@@ -57,13 +74,17 @@ def build(architecture, output=None):
     members += [
         ("bin/busybox", stat.S_IFREG | 0o755, contents(busybox)),
         ("bin/facts", stat.S_IFREG | 0o755, contents(compile_facts(architecture))),
+        ("bin/hypercalls", stat.S_IFREG | 0o755, contents(compile_hypercalls(architecture))),
         ("bin/sh", stat.S_IFLNK | 0o777, b"busybox"),
         ("bin/work", stat.S_IFREG | 0o644, contents(os.path.join(RECIPE, "work"))),
         ("dev/console", stat.S_IFCHR | 0o600, b"", (5, 1)),
         ("init", stat.S_IFREG | 0o755, contents(os.path.join(RECIPE, "init"))),
     ]
+    if architecture == "amd64":         # whose kernel runs 32-bit processes too
+        members.append(("bin/hypercalls32", stat.S_IFREG | 0o755,
+                        contents(compile_hypercalls("i386"))))
     output = output or os.path.join(GUESTS, architecture, "initrd")
-    archive = cpio_archive(members)
+    archive = cpio_archive(sorted(members))
     if not os.path.exists(output) or contents(output) != archive:
         write_atomically(os.path.abspath(output), archive)
     return output

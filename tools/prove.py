@@ -27,11 +27,13 @@ NEXT_RELEASE = "trixie"
 PACKAGES = ["cbmc", "minisat", "libc6", "libstdc++6", "libgcc-s1", "zlib1g"]
 FOLDER = os.path.join(CACHE, "cbmc")
 CANNOT_BE_HAD = 3
-TIMEOUT_S = 300
+TIMEOUT_S = 600
 # What every proof asks besides its own assertions.
 CHECKS = ["--bounds-check", "--pointer-check", "--signed-overflow-check", "--undefined-shift-check",
-          "--div-by-zero-check", "--unwinding-assertions", "--drop-unused-functions", "--slice-formula"]
-PROPERTY = re.compile(r"^\[(\S+)\] (?:line (\d+) )?(.*): (SUCCESS|FAILURE|UNKNOWN|ERROR)$", re.MULTILINE)
+          "--div-by-zero-check", "--unwinding-assertions", "--drop-unused-functions",
+          "--slice-formula"]
+PROPERTY = re.compile(r"^\[(\S+)\] (?:line (\d+) )?(.*): (SUCCESS|FAILURE|UNKNOWN|ERROR)$",
+                      re.MULTILINE)
 # proof_reached() is an assertion that must fail: otherwise nothing was proved, about no input.
 REACHED = "the end is reached"
 

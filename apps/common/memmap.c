@@ -152,6 +152,11 @@ uint64_t memmap_ram_end(const struct memmap *map)
     return 0;
 }
 
+static bool is_hit(const struct memmap_hole *hole, uint64_t start, uint64_t end)
+{
+    return hole->start < hole->end && hole->end > start && hole->start < end;
+}
+
 /* The highest place in [low, high): each hole that is in the way moves high below it. */
 static bool find_between(const struct memmap_search *search, uint64_t low, uint64_t high,
                          uint64_t *start)
@@ -165,17 +170,15 @@ static bool find_between(const struct memmap_search *search, uint64_t low, uint6
         if (at < low) {
             return false;
         }
-        const struct memmap_hole *hole = search->holes;
-        const struct memmap_hole *holes_end = hole + search->hole_count;
-        while (hole < holes_end &&
-               (hole->start >= hole->end || hole->end <= at || hole->start >= end)) {
-            hole++;
+        unsigned hit = 0;
+        while (hit < search->hole_count && !is_hit(&search->holes[hit], at, end)) {
+            hit++;
         }
-        if (hole == holes_end) {
+        if (hit == search->hole_count) {
             *start = at;
             return true;
         }
-        high = hole->start;
+        high = search->holes[hit].start;
     }
 }
 

@@ -7,11 +7,15 @@ vCPU was before, it still is.
 import os
 import re
 import struct
+import sys
 import tempfile
 
 import test_probe
 from emulator import Stuck
 from harness import APP, BANNER, ROOT, Bochs, Payload, check, check_stacks, image, stack_uses
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "build"))
+from tree import Tree  # noqa: E402
 
 CPUS = 4
 FLOODER, PARKED = 2, 3
@@ -20,8 +24,8 @@ SUM = r"^nacre: overflow: vcpu (\d+) at=0x([0-9a-f]+) sum=0x([0-9a-f]+)$"
 LAYOUT = r"^nacre: overflow: layout size=(\d+) launched=(\d+) exits=(\d+)\+(\d+)$"
 
 
-def machine(what, cpu, words="", cpus=CPUS, options="", **more):
-    source = Payload(image("overflow"), options,
+def machine(what, cpu, words="", cpus=CPUS, options="", elf=None, **more):
+    source = Payload(elf or image("overflow"), options,
                      modules=[(__file__, ("overflow %s %d %s" % (what, cpu, words)).strip())])
     return Bochs("overflow-%s" % what, source, cpus=cpus, extra=STRICT, **more)
 
@@ -75,10 +79,10 @@ def check_others(booted, victim, flood):
         panic(booted, r"CPU %d guest: %s.* cr3=\w+ .*16-bit, cpl 0, \d+ exits$" % (cpu, guest))
 
 
-def overflow(what, victim, stack, function, words="", also=(), library="the platform"):
+def overflow(what, victim, stack, function, words="", also=(), library="the platform", elf=None):
     """Commits it; the report has everything and the other CPUs' vCPUs are intact."""
     flood = "flood" in words
-    with machine(what, victim, words) as booted:
+    with machine(what, victim, words, elf=elf) as booted:
         booted.wait(r"^nacre: PANIC: halted$", 60)
         try:
             panic(booted, r"#DF double fault in the hypervisor on CPU %d at 0x[0-9a-f]+ %s\+0x"
@@ -111,6 +115,23 @@ MARSHALLING = (r"  #1 0x[0-9a-f]+ marshal\+0x[0-9a-f]+, \d+ bytes, \d\d times$",
 def marshalling(victim, words=""):
     """The historical bug: ten pointer parameters are marshalled, deeper than the stack is."""
     overflow("main", victim, "main", "marshal", words, MARSHALLING, "the hypapp")
+
+
+def test_stack_of_the_32_bit_size():  # REQ-STK-1, REQ-STK-2
+    """The bug itself: stacks as the 32-bit ancestor had them. The build refuses that (see also
+    tests/build/test_stack_image.py); built all the same, the overflow is caught on both CPUs."""
+    copy = Tree()
+    header = copy.read("config/stack.h").decode()
+    copy.write("config/stack.h", re.sub(r"(define STACK_MAIN_BYTES) \d+", r"\1 4096", header))
+    app = "app=" + os.path.join(ROOT, "tests", "boot", "apps", "overflow")
+    status, output = copy.scons(app)
+    check(status != 0 and "the main stack has 4096 bytes" in output, "not refused:\n" + output)
+    status, output = copy.scons(app, "proof=off")
+    check(status == 0, "not built with the proof off:\n" + output)
+    elf = copy.file("build/picolibc-O2/nacre-overflow.elf")
+    for victim, words in ((0, ""), (1, "flood")):
+        overflow("main", victim, "main", "marshal", words,
+                 (r"  #1 0x[0-9a-f]+ marshal\+0x[0-9a-f]+, \d+ bytes",), "the hypapp", elf)
 
 
 def test_stack_overflow_boot_cpu():  # REQ-STK-1, REQ-MEM-5

@@ -13,7 +13,8 @@ import tty
 
 import guest
 from bochs import Bochs
-from common import ROOT, Failure, Parser, build_image, main, number, readable
+from common import (ROOT, Failure, Parser, build_image, main, number, readable,
+                    write_atomically)
 from emulator import Stuck
 
 GUEST_UP = re.compile(r"^NACRE-GUEST: up arch=(\S+) cpus=(\d+) .*tsc=(\d+) ", re.MULTILINE)
@@ -97,6 +98,13 @@ def summarise(machine, bare):
         raise Stuck(machine.report("Nacre's closing summary was not seen"))
 
 
+def keep_console(console, image):
+    """Where `./nacre stack` looks for what a boot of this image measured."""
+    folder, name = os.path.split(image)
+    name = "stack-%s.console" % name[len("nacre-"):-len(".elf")]
+    write_atomically(os.path.join(folder, name), console.encode())
+
+
 def command(arguments):
     options = parse(arguments)
     for path, what in ((options.kernel, "kernel"), (options.initrd, "initrd")):
@@ -125,6 +133,8 @@ def command(arguments):
                 machine.wait(GUEST_UP.pattern, options.timeout)
                 machine.wait_end(options.timeout)
             summarise(machine, options.bare)
+            if image is not None:
+                keep_console(machine.serial, image)
     except Stuck as stuck:
         raise Failure(str(stuck))
     return 0

@@ -13,6 +13,7 @@ import kernels
 from common import GUESTS, ROOT, Failure, main, run, write_atomically
 
 RECIPE = os.path.join(ROOT, "guests", "linux")
+SHARED = os.path.join(RECIPE, "freestanding.h")
 MACHINE_FLAG = {"amd64": "-m64", "i386": "-m32"}
 COMPILER_FLAGS = ["-Os", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-nostdlib", "-static",
                   "-fno-pic", "-no-pie", "-fno-stack-protector", "-fcf-protection=none",
@@ -49,13 +50,13 @@ def compile_program(architecture, name, sources, include=()):
 
 
 def compile_facts(architecture):
-    return compile_program(architecture, "facts", [os.path.join(RECIPE, "facts.c")])
+    return compile_program(architecture, "facts", [os.path.join(RECIPE, "facts.c"), SHARED])
 
 
 def compile_hypercalls(architecture):
     """The program of guests/linux that uses the SDK."""
     sdk, libtv = os.path.join(ROOT, "sdk"), os.path.join(ROOT, "libtv")
-    sources = [os.path.join(RECIPE, "hypercalls.c"), os.path.join(sdk, "nacre.c"),
+    sources = [os.path.join(RECIPE, "hypercalls.c"), SHARED, os.path.join(sdk, "nacre.c"),
                os.path.join(libtv, "abi.c"), os.path.join(sdk, "include/nacre/nacre.h"),
                os.path.join(libtv, "include/tv/abi.h")]
     return compile_program(architecture, "hypercalls", sources,

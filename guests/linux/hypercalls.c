@@ -2,64 +2,19 @@
  * and REQ-PAL-10: every other number, with junk for arguments, gives an error that the interface
  * names, and changes no register but the result's. Needs no C library.
  * Prints one line: NACRE-GUEST: hypercalls ok|failed detected=yes|no width=32|64 ... */
+#include "freestanding.h"
+
 #include <nacre/nacre.h>
 
 #define LAST_NUMBER 0x1ffU
 /* The boot test looks for this value in the hypervisor's log, with the width added to it. */
 #define TEST_VALUE 0x5d4a0000U
 
-static char line[200];
-static size_t line_bytes;
-
-static void put_text(const char *text)
-{
-    while (*text != '\0' && line_bytes < sizeof(line)) {
-        line[line_bytes++] = *text++;
-    }
-}
-
-static void put_decimal(unsigned value)
-{
-    char digits[12];
-    size_t first = sizeof(digits) - 1;
-
-    digits[first] = '\0';
-    do {
-        digits[--first] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    put_text(&digits[first]);
-}
-
 static void put_number(const char *name, unsigned value)
 {
     put_text(name);
     put_decimal(value);
 }
-
-static long system_call(long number, long first, long second, long third)
-{
-    long result;
-
-#ifdef __x86_64__
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(first), "S"(second), "d"(third)
-                     : "rcx", "r11", "memory");
-#else
-    __asm__ volatile("int $0x80"
-                     : "=a"(result)
-                     : "a"(number), "b"(first), "c"(second), "d"(third)
-                     : "memory");
-#endif
-    return result;
-}
-
-#ifdef __x86_64__
-enum { SYSCALL_WRITE = 1, SYSCALL_EXIT = 60 };
-#else
-enum { SYSCALL_WRITE = 4, SYSCALL_EXIT = 1 };
-#endif
 
 static _Noreturn void finish(int status)
 {

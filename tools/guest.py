@@ -1,7 +1,9 @@
 """The guests that demo, benchmarks and tests boot: Debian's kernels with our initramfs."""
+import os
+
 import initramfs
 import kernels
-from common import image_path, readable
+from common import Parser, image_path, readable
 from media import Payload
 
 ARCHITECTURES = sorted(kernels.KERNELS)
@@ -57,3 +59,13 @@ def from_arguments(options):
     if options.cmdline is not None:
         result.cmdline = options.cmdline
     return result
+
+
+def make_medium(arguments, description, make):
+    """The command of the programs that make media: make(output, payload) returns the path."""
+    parser = Parser(description=description)
+    add_arguments(parser)
+    options = parser.parse_args(arguments)
+    path = make(options.output, from_arguments(options))
+    print("%s %d bytes" % (os.path.relpath(path), os.path.getsize(path)))
+    return 0

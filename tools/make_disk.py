@@ -12,7 +12,7 @@ import struct
 
 import guest
 import media
-from common import Failure, Parser, main, write_atomically
+from common import Failure, main, write_atomically
 from initramfs import contents, cpio_archive
 
 SECTOR_BYTES = 512
@@ -57,14 +57,5 @@ def make(output, payload):
     return output
 
 
-def command(arguments):
-    parser = Parser(description="Make a bootable raw disk image.")
-    guest.add_arguments(parser)
-    options = parser.parse_args(arguments)
-    path = make(options.output, guest.from_arguments(options))
-    print("%s %d bytes" % (os.path.relpath(path), os.path.getsize(path)))
-    return 0
-
-
 if __name__ == "__main__":
-    main(command)
+    main(lambda arguments: guest.make_medium(arguments, "Make a bootable raw disk image.", make))

@@ -11,7 +11,7 @@ import tempfile
 
 import guest
 import media
-from common import Parser, main, run
+from common import main, run
 
 # A fixed date makes the image reproducible; it is no statement about when it was built.
 DATE = "2000010100000000"
@@ -46,14 +46,5 @@ def make(output, payload):
     return output
 
 
-def command(arguments):
-    parser = Parser(description="Make a bootable ISO image.")
-    guest.add_arguments(parser)
-    options = parser.parse_args(arguments)
-    path = make(options.output, guest.from_arguments(options))
-    print("%s %d bytes" % (os.path.relpath(path), os.path.getsize(path)))
-    return 0
-
-
 if __name__ == "__main__":
-    main(command)
+    main(lambda arguments: guest.make_medium(arguments, "Make a bootable ISO image.", make))

@@ -1,11 +1,14 @@
 /*
  * The guest interface: numbers and layouts that guests and hypervisor share.  Nothing but
  * <stdint.h> is needed, so the SDK uses this very file.  Numbers below 0x100 and their structures
- * are binding: clients of TrustVisor exist as binaries.  What is in memory is little endian and
- * packed.
+ * are binding: clients of TrustVisor exist as binaries.  Numbers from 0x100 up are Nacre's own.
+ * What is in memory is little endian and packed.
  *
  * Call: VMCALL with the number in EAX, arguments in (R/E)CX, DX, SI, DI, from ring 3.  The result
  * is in EAX (64-bit code: RAX): TV_OK or another value of enum tv_error.
+ *
+ * A PAL of the old interface is called like a C function at its entry point.  It returns its own
+ * EAX/RAX and CF = 0; when the call failed, EAX/RAX is a value of enum tv_error and CF = 1.
  */
 #ifndef TV_ABI_H
 #define TV_ABI_H
@@ -36,7 +39,10 @@ enum tv_number {
     TV_NV_GETSIZE = 21,
     TV_NV_READALL = 22,
     TV_NV_WRITEALL = 23,
-    TV_TEST = 255
+    TV_TEST = 255,
+    TV_PAL_REGISTER = 0x100,   /* CX = address of struct tv_pal_register */
+    TV_PAL_UNREGISTER = 0x101, /* CX = id of the PAL */
+    TV_PAL_CALL = 0x102        /* CX = address of struct tv_pal_call */
 };
 
 #define TV_SECTIONS_MAX 10 /* of REG */
@@ -94,6 +100,53 @@ struct tv_passed_param {
     uint64_t type, size_bytes, value; /* a pointer's bytes follow */
 } __attribute__((packed));
 
+/*
+ * Nacre's own interface: PALs have a number instead of an address, up to TV_PAL_SECTIONS_MAX
+ * sections, parameters with a size in bytes and a direction, or none; all addresses are 64-bit
+ * whatever the caller's width.
+ */
+#define TV_PAL_VERSION 1U
+#define TV_PAL_SECTIONS_MAX 32
+
+/* tv_pal_register.flags */
+#define TV_PAL_VECTOR 1U /* the PAL may use x87, SSE and what the CPU has of AVX; else they fault  \
+                          */
+
+enum tv_direction { TV_IN = 1, TV_OUT = 2, TV_IN_OUT = 3 };
+
+struct tv_pal_parameter {
+    uint32_t type;      /* enum tv_param_type */
+    uint32_t direction; /* of a pointer: enum tv_direction; of an integer: 0 */
+    uint64_t size;      /* of a pointer: bytes, not 0; of an integer: 0 */
+} __attribute__((packed));
+
+struct tv_pal_register {
+    uint32_t version; /* TV_PAL_VERSION */
+    uint32_t flags;   /* TV_PAL_VECTOR */
+    uint64_t entry;
+    uint32_t section_count, parameter_count;
+    uint64_t sections;   /* address of section_count struct tv_pal_section */
+    uint64_t parameters; /* address of parameter_count struct tv_pal_parameter */
+    /* Written back. */
+    uint32_t id;             /* of the PAL; TV_CPUID_NO_PAL after an error */
+    uint32_t faulty;         /* after an error: index of the section or parameter, else 0 */
+    uint8_t measurement[32]; /* SHA-256 identity, docs/pal.md */
+} __attribute__((packed));
+
+struct tv_pal_call {
+    uint32_t id;
+    uint32_t argument_count; /* as many as the PAL has parameters */
+    uint64_t arguments; /* address of argument_count u64; of a 32-bit PAL the low halves count */
+    /* Written back. */
+    uint64_t result; /* the PAL's RAX or EAX; 0 after an error */
+    uint32_t error;  /* as in EAX */
+    uint32_t vector; /* TV_ERROR_PAL_FAULT: of the exception */
+} __attribute__((packed));
+
+_Static_assert(sizeof(struct tv_pal_parameter) == 16, "tv_pal_parameter of Nacre's interface");
+_Static_assert(sizeof(struct tv_pal_register) == 80, "tv_pal_register of Nacre's interface");
+_Static_assert(sizeof(struct tv_pal_call) == 32, "tv_pal_call of Nacre's interface");
+
 _Static_assert(sizeof(struct tv_pal_section) == 16, "tv_pal_section of the TrustVisor interface");
 _Static_assert(sizeof(struct tv_pal_sections) == 168, "tv_pal_sections: 8 bytes and 10 sections");
 _Static_assert(sizeof(struct tv_pal_param) == 16, "tv_pal_param of the TrustVisor interface");
@@ -121,7 +174,29 @@ enum tv_error {
     TV_ERROR_NO_PARAM_SECTION, /* a PAL needs a PARAM section */
     TV_ERROR_NO_STACK_SECTION, /* a PAL needs a STACK section */
     TV_ERROR_TOO_MANY_PALS,    /* the registry is full */
-    TV_ERROR_NO_SUCH_PAL,      /* nothing is registered under this entry point */
+    TV_ERROR_NO_SUCH_PAL,      /* nothing is registered under this entry point or number */
+    TV_ERROR_NOT_USER,         /* not called from ring 3 */
+    TV_ERROR_WIDTH,            /* called from 16-bit code */
+    TV_ERROR_ADDRESS,          /* an argument's memory cannot be read, or written, by the caller */
+    TV_ERROR_VERSION,          /* of tv_pal_register */
+    TV_ERROR_FLAGS,            /* of tv_pal_register: unknown, or the CPU lacks the feature */
+    TV_ERROR_PARAM_COUNT,      /* too many parameters, or another number of arguments */
+    TV_ERROR_PARAM_TYPE,       /* a parameter's type or direction is none of the enums */
+    TV_ERROR_PARAM_SIZE,       /* the parameters do not fit the PARAM section */
+    TV_ERROR_STACK_SIZE,       /* the parameters do not fit the STACK section */
+    TV_ERROR_PAGE_ABSENT,      /* a page of a section is not mapped by the caller's page tables */
+    TV_ERROR_PAGE_RIGHTS,      /* the caller may not read, write or execute it */
+    TV_ERROR_PAGE_NOT_RAM,     /* it is no RAM of the guest */
+    TV_ERROR_PAGE_TAKEN,       /* it belongs to a PAL already, or twice to this one */
+    TV_ERROR_NO_MEMORY,        /* the hypervisor has no table pages left */
+    TV_ERROR_PAL_BUSY,         /* the PAL is running or being changed on another CPU */
+    TV_ERROR_PAL_ENDED,        /* the PAL was ended by an earlier error; unregister it */
+    TV_ERROR_PAL_FAULT,        /* ended now: it raised an exception, or jumped out */
+    TV_ERROR_PAL_TIMEOUT,      /* ended now: it ran longer than the time budget */
+    TV_ERROR_PAL_LOST,         /* ended now: the OS took memory of it while it ran */
+    TV_ERROR_INSIDE_PAL,       /* a PAL may not make this call */
+    TV_ERROR_OUTSIDE_PAL,      /* only a PAL may make this call */
+    TV_ERROR_SHARE,            /* SHARE: no ranges, too many, or one is empty or not page-aligned */
     TV_ERROR_COUNT
 };
 

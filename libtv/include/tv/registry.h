@@ -15,9 +15,6 @@
 #include <tv/abi.h>
 #include <vcpu/vcpu.h>
 
-/* TV_SECTIONS_MAX with the old interface; more with ours. */
-#define TV_PAL_SECTIONS_MAX 32
-
 struct tv_section { /* [start, start + pages * 4096) */
     enum tv_section_type type;
     uint32_t pages;

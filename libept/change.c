@@ -41,8 +41,7 @@ static enum status change_prepare(const struct ept *ept, uint64_t gpa, uint64_t 
     }
 }
 
-/* Replaces a large leaf by a complete table of next smaller leaves: same translations. */
-static void split(struct ept *ept, struct slot *slot, uint64_t gpa)
+void ept_split(struct ept *ept, struct slot *slot, uint64_t gpa)
 {
     struct hpa table;
     enum status status = pool_alloc(ept->pool, &table);
@@ -70,7 +69,7 @@ static enum ept_invalidate change_commit(struct ept *ept, uint64_t gpa, uint64_t
         if (changes(change, slot.entry)) {
             while (!slot_is_within(&slot, gpa, end)) {
                 /* The guidelines ask for INVEPT when bit 7 of a PDPTE or PDE changes. */
-                split(ept, &slot, gpa);
+                ept_split(ept, &slot, gpa);
                 need = EPT_INVALIDATE_SINGLE_CONTEXT;
             }
             uint64_t entry = change_entry(change, slot.entry);

@@ -16,11 +16,33 @@ static struct slot largest_slot(const struct ept *ept, uint64_t gpa, uint64_t en
     }
 }
 
+/* Looks at each entry of the tables, but only while anything is hidden at all. */
+static bool any_hidden(const struct ept *ept, uint64_t gpa, uint64_t end)
+{
+    if (ept->hidden_pages == 0) {
+        return false;
+    }
+    struct slot slot = slot_find(ept, gpa);
+    for (;;) {
+        if (entry_is_hidden(slot.entry)) {
+            return true;
+        }
+        gpa = slot_end(&slot, gpa, end);
+        if (gpa == end) {
+            return false;
+        }
+        slot_next(ept, &slot, gpa);
+    }
+}
+
 enum status ept_drop(struct ept *ept, struct gpa gpa, uint64_t bytes)
 {
     enum status status = ept_range_check(ept, gpa.v, bytes);
     if (status != STATUS_OK) {
         return status;
+    }
+    if (any_hidden(ept, gpa.v, gpa.v + bytes)) {
+        return STATUS_OVERLAP;
     }
     for (uint64_t at = gpa.v, end = at + bytes; at != end;) {
         struct slot slot = largest_slot(ept, at, end);

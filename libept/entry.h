@@ -13,6 +13,7 @@
 
 #define TABLE_ENTRIES 512U
 #define LEVEL_COUNT 4U
+#define GPA_BITS_MAX 48U /* what 4 levels translate */
 
 #define ENTRY_PERMS 7ULL
 #define ENTRY_TYPE_SHIFT 3
@@ -21,6 +22,14 @@
 #define ENTRY_ADDRESS 0x000ffffffffff000ULL
 /* Bits of a leaf that say how it maps; the rest is the address or left to the processor (A, D). */
 #define ENTRY_ATTRIBUTES (ENTRY_PERMS | ENTRY_TYPE)
+
+/*
+ * A hidden page: the processor ignores all other bits of an entry whose bits 2:0 are 0.  Bit 11
+ * tells it from an entry that was never used, whatever its address and tag.  Not bit 10, which
+ * makes an entry present with mode-based execute control, nor bit 63 (suppress #VE).
+ */
+#define ENTRY_HIDDEN BIT(11)
+#define ENTRY_TAG_SHIFT 52
 
 static inline unsigned entry_shift(unsigned level)
 {
@@ -72,6 +81,21 @@ static inline uint64_t entry_leaf_address(uint64_t entry, unsigned level)
 static inline uint64_t entry_attributes(unsigned perms, enum ept_type type)
 {
     return perms | (uint64_t)type << ENTRY_TYPE_SHIFT;
+}
+
+static inline bool entry_is_hidden(uint64_t entry)
+{
+    return (entry & (ENTRY_PERMS | ENTRY_HIDDEN)) == ENTRY_HIDDEN;
+}
+
+static inline uint64_t entry_hidden(uint64_t leaf, unsigned tag)
+{
+    return (leaf & (ENTRY_ADDRESS | ENTRY_TYPE)) | ENTRY_HIDDEN | (uint64_t)tag << ENTRY_TAG_SHIFT;
+}
+
+static inline unsigned entry_tag(uint64_t hidden)
+{
+    return (unsigned)bits_get(hidden, ENTRY_TAG_SHIFT, 11);
 }
 
 static inline struct hpa entry_address(struct hpa table, unsigned index)
@@ -137,6 +161,10 @@ static inline bool slot_is_within(const struct slot *slot, uint64_t gpa, uint64_
 
 /* Page-aligned, not empty, below both limits. */
 enum status ept_range_check(const struct ept *ept, uint64_t address, uint64_t bytes);
+
+/* Replaces a large leaf by a complete table of next smaller leaves, which give the same
+ * translations, and moves the slot to the one for gpa.  The caller counted the table. */
+void ept_split(struct ept *ept, struct slot *slot, uint64_t gpa);
 
 /* Gives the tables below one table of top_level back to the pool, deepest first, not itself. */
 void ept_free_below(struct ept *ept, struct hpa top, unsigned top_level);

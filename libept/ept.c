@@ -15,8 +15,6 @@
 #define EPTP_WALK_LENGTH_4 (3ULL << 3)
 #define EPTP_ACCESSED_DIRTY BIT(6)
 
-#define GPA_BITS_MAX 48U /* what 4 levels translate */
-
 struct ept_features ept_features_from(uint64_t ia32_vmx_ept_vpid_cap)
 {
     uint64_t needed = CAP_WALK_LENGTH_4 | CAP_TYPE_WB | CAP_INVEPT | CAP_INVEPT_SINGLE_CONTEXT;
@@ -78,6 +76,7 @@ void ept_free_below(struct ept *ept, struct hpa top, unsigned top_level)
 
 void ept_clear(struct ept *ept)
 {
+    CHECK(ept->hidden_pages == 0);
     ept_release(ept);
     ept_free_below(ept, ept->root, LEVEL_COUNT);
     enum status status = hw_phys_zero(ept->root, PAGE_BYTES);

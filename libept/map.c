@@ -36,14 +36,14 @@ static bool leaf_fits(const struct slot *slot, uint64_t gpa, uint64_t end, unsig
     return slot->level <= leaf_level && slot_is_within(slot, gpa, end);
 }
 
-/* Counts the tables that are missing; STATUS_OVERLAP when something is mapped. */
+/* Counts the tables that are missing; STATUS_OVERLAP when something is mapped or hidden. */
 static enum status map_prepare(const struct ept *ept, uint64_t gpa, uint64_t end,
                                unsigned leaf_level, uint64_t *tables)
 {
     *tables = 0;
     struct slot slot = slot_find(ept, gpa);
     for (;;) {
-        if (entry_is_present(slot.entry)) {
+        if (slot.entry != 0) {
             return STATUS_OVERLAP;
         }
         uint64_t next = slot_end(&slot, gpa, end);

@@ -8,10 +8,10 @@
 static bool merged_entry(const struct ept *ept, struct hpa table, unsigned level, uint64_t *entry)
 {
     uint64_t first = hw_phys_read64(table);
-    bool empty = !entry_is_present(first);
+    bool empty = first == 0; /* hidden pages are not present, but not nothing either */
     bool large = level == 1 ? ept->features.pages_2m : level == 2 && ept->features.pages_1g;
     uint64_t address = entry_leaf_address(first, level);
-    if (!empty && (!large || !entry_is_leaf(first, level) ||
+    if (!empty && (!large || !entry_is_present(first) || !entry_is_leaf(first, level) ||
                    !addr_is_aligned(address, entry_bytes(level + 1)))) {
         return false;
     }
@@ -19,7 +19,7 @@ static bool merged_entry(const struct ept *ept, struct hpa table, unsigned level
     for (unsigned index = 1; index < TABLE_ENTRIES; index++) {
         uint64_t next = hw_phys_read64(entry_address(table, index));
         uint64_t expected = entry_leaf(address + index * entry_bytes(level), level, attributes);
-        bool fits = empty ? !entry_is_present(next) : ((next ^ expected) & COMPARED) == 0;
+        bool fits = empty ? next == 0 : ((next ^ expected) & COMPARED) == 0;
         if (!fits) {
             return false;
         }

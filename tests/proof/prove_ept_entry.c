@@ -1,6 +1,7 @@
 /*
  * The arithmetic that every walk and change of an EPT rests on: an address is put together again
- * from its indices, no index leaves its table, and a slot's end and leaf are where the level says.
+ * from its indices, no index leaves its table, a slot's end and leaf are where the level says, and
+ * a hidden page's entry is one that no processor translates with.
  *
  * sources: libept/map.c
  * options: --unwind 5
@@ -44,6 +45,24 @@ static void entries_stay_in_their_table(uint64_t address, unsigned level)
     proof_assert((entry_table(table) & ENTRY_ADDRESS) == table.v);
 }
 
+/* What is hidden is not present to any processor, is not taken for unused, and comes back. */
+static void hidden_entries_keep_their_page(void)
+{
+    uint64_t page = nondet_u64() & ENTRY_ADDRESS;
+    unsigned tag = nondet_unsigned();
+    proof_assume(tag <= EPT_TAG_MAX);
+    uint64_t flags = nondet_u64() & bits_mask(8, 12); /* A, D and what a leaf may also have */
+    uint64_t leaf = entry_leaf(page, 1, EPT_RWX | (nondet_u64() & ENTRY_TYPE)) | flags;
+    uint64_t entry = entry_hidden(leaf, tag);
+    /* Bits 2:0, and bit 10 with mode-based execute control; bit 63 is about #VE. */
+    proof_assert((entry & (ENTRY_PERMS | BIT(10) | BIT(63))) == 0);
+    proof_assert(!entry_is_present(entry) && entry_is_hidden(entry) && entry != 0);
+    proof_assert(entry_tag(entry) == tag && (entry & ENTRY_ADDRESS) == page);
+    proof_assert((entry & ENTRY_TYPE) == (leaf & ENTRY_TYPE));
+    proof_assert(!entry_is_hidden(leaf) && !entry_is_hidden(0));
+    proof_assert(!entry_is_hidden(entry_table(hpa(page))));
+}
+
 static void slots_cut_the_range(uint64_t address, unsigned level)
 {
     uint64_t end = nondet_u64();
@@ -85,6 +104,7 @@ int main(void)
     proof_assert(entry_index(address, level) < TABLE_ENTRIES);
     indices_make_the_address(address);
     entries_stay_in_their_table(address, level);
+    hidden_entries_keep_their_page();
     slots_cut_the_range(address, level);
     tables_are_counted(address, level);
     proof_reached();

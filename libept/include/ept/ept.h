@@ -54,9 +54,10 @@ struct ept {
     struct hpa root; /* PML4 table */
     struct pool *pool;
     struct ept_features features;
-    unsigned maxphyaddr; /* width of physical addresses */
-    uint64_t generation; /* counts changes; what was looked up before one may have become wrong */
-    bool accessed_dirty; /* bit 6 of the EPTP; the owner may set it before the first use */
+    unsigned maxphyaddr;   /* width of physical addresses */
+    uint64_t generation;   /* counts changes; what was looked up before one may have become wrong */
+    uint64_t hidden_pages; /* by ept_hide() */
+    bool accessed_dirty;   /* bit 6 of the EPTP; the owner may set it before the first use */
     unsigned retired_count;
     struct hpa retired[EPT_RETIRED_MAX];
 };
@@ -77,7 +78,8 @@ enum status ept_init(struct ept *ept, struct pool *pool, const struct ept_featur
 /* Gives every table page back to the pool.  No CPU may use the map or have it cached any more. */
 void ept_destroy(struct ept *ept);
 
-/* The same, but an empty map with the same root remains. */
+/* The same, but an empty map with the same root remains.  CHECKs that no page is hidden: a later
+ * ept_map() would make it reachable. */
 void ept_clear(struct ept *ept);
 
 /* Value for the EPT-pointer field: write-back tables, 4 levels (SDM section 25.6.11). */
@@ -88,26 +90,28 @@ uint64_t ept_pointer(const struct ept *ept);
  * STATUS_OVERFLOW).  Rights that the CPU has no encoding for: STATUS_INVALID or STATUS_UNSUPPORTED.
  */
 
-/* STATUS_OVERLAP when any page of the range is mapped already.  Never needs an invalidation. */
+/* STATUS_OVERLAP when any page of the range is mapped already, or hidden.  Never needs an
+ * invalidation. */
 enum status ept_map(struct ept *ept, struct gpa gpa, struct hpa hpa, uint64_t bytes, unsigned perms,
                     enum ept_type type);
 
-/* Pages that are not mapped are passed over. */
+/* Pages that are not mapped are passed over; hidden ones are among these and stay hidden. */
 enum status ept_unmap(struct ept *ept, struct gpa gpa, uint64_t bytes, enum ept_invalidate *need);
 
 /*
  * Removes every page of the range together with its tables, in time that depends on the tables and
  * not on the range; large pages that reach out of the range stay.  No other CPU may use the map
- * meanwhile, and all must invalidate before they use it again.
+ * meanwhile, and all must invalidate before they use it again.  STATUS_OVERLAP, with nothing
+ * changed, when a page of the range is hidden.
  */
 enum status ept_drop(struct ept *ept, struct gpa gpa, uint64_t bytes);
 
-/* STATUS_NOT_FOUND when any page of the range is not mapped.  To take all rights use ept_unmap().
- */
+/* STATUS_NOT_FOUND when any page of the range is not mapped, or hidden.  To take all rights use
+ * ept_unmap(). */
 enum status ept_protect(struct ept *ept, struct gpa gpa, uint64_t bytes, unsigned perms,
                         enum ept_invalidate *need);
 
-/* Pages that are not mapped are passed over. */
+/* Pages that are not mapped are passed over; a hidden one gets its type from ept_show(). */
 enum status ept_set_type(struct ept *ept, struct gpa gpa, uint64_t bytes, enum ept_type type,
                          enum ept_invalidate *need);
 
@@ -116,7 +120,8 @@ enum status ept_set_type_tables(const struct ept *ept, struct gpa gpa, uint64_t 
                                 enum ept_type type, uint64_t *tables);
 
 /*
- * Replaces tables that touch the range by large pages, or by nothing where they are empty.  The
+ * Replaces tables that touch the range by large pages, or by nothing where they are empty; a table
+ * with a hidden page is neither.  The
  * freed tables stay retired until ept_release(), because CPUs may still walk them; call that after
  * the invalidation.  When EPT_RETIRED_MAX tables are retired the rest is left as it is, which
  * returns STATUS_BUSY: invalidate, release, call again.
@@ -126,7 +131,35 @@ enum status ept_merge(struct ept *ept, struct gpa gpa, uint64_t bytes, enum ept_
 /* Gives retired tables back to the pool; only after the invalidation on every CPU. */
 void ept_release(struct ept *ept);
 
-/* STATUS_NOT_FOUND when the address has no translation. */
+/* STATUS_NOT_FOUND when the address has no translation, as that of a hidden page. */
 enum status ept_lookup(const struct ept *ept, struct gpa gpa, struct ept_translation *translation);
+
+/*
+ * Hidden pages are out of the map but not forgotten: their entries are not present, keep the
+ * address and the type, and carry a tag of the caller's (who has the page).  Nothing but ept_show()
+ * makes one reachable again; ept_destroy() forgets them.
+ */
+#define EPT_TAG_MAX 2047U
+
+/*
+ * Hides every page of the range.  Large pages are split down to 4 KiB, so that ept_show() needs no
+ * table.  With nothing changed: STATUS_OVERLAP when a page of the range is hidden already,
+ * STATUS_FAULT when one is not mapped with all of EPT_RWX, STATUS_INVALID for the tag,
+ * STATUS_NO_MEMORY.
+ */
+enum status ept_hide(struct ept *ept, struct gpa gpa, uint64_t bytes, unsigned tag,
+                     enum ept_invalidate *need);
+
+/*
+ * Puts the pages back with EPT_RWX and this type.  Never needs an invalidation, and cannot fail for
+ * ranges that ept_hide() took, in whatever pieces and order.  STATUS_NOT_FOUND, with nothing
+ * changed, when a page of the range is not hidden: the caller's books are wrong then, and what it
+ * would show may be somebody else's.
+ */
+enum status ept_show(struct ept *ept, struct gpa gpa, uint64_t bytes, enum ept_type type);
+
+/* One walk.  True for a hidden page, with its tag and the address that it would have (each where
+ * not NULL); false for one that is mapped or never was. */
+bool ept_hidden(const struct ept *ept, struct gpa gpa, unsigned *tag, struct hpa *hpa);
 
 #endif

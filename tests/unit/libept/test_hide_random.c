@@ -1,0 +1,285 @@
+/*
+ * Hidden pages among everything else that changes a map: random histories of ept_map(),
+ * ept_unmap(), ept_protect(), ept_set_type(), ept_merge(), ept_drop(), ept_hide() and ept_show()
+ * against the model, and what each of them does to a page that is hidden.
+ */
+#include "change_model.h"
+#include "hide_model.h"
+
+#include <fake/ending.h>
+
+#define CAP_NO_1G (CAP_ALL & ~(1ULL << 17))
+
+/* What the model says about a range. */
+struct range_facts {
+    bool any_mapped, any_absent, any_hidden, all_hidden, all_rwx;
+};
+
+static struct range_facts range_facts(uint64_t at, uint64_t bytes)
+{
+    struct range_facts facts = {.all_hidden = true, .all_rwx = true};
+    for (uint64_t page = at / PAGE_BYTES; page < (at + bytes) / PAGE_BYTES; page++) {
+        facts.any_mapped |= model[page].perms != 0;
+        facts.any_absent |= model[page].perms == 0;
+        facts.any_hidden |= hidden[page].hidden;
+        facts.all_hidden &= hidden[page].hidden;
+        facts.all_rwx &= model[page].perms == EPT_RWX;
+    }
+    return facts;
+}
+
+/* The status of a refusal depends on which page comes first. */
+static enum status hide_status(uint64_t at, uint64_t bytes)
+{
+    for (uint64_t page = at / PAGE_BYTES; page < (at + bytes) / PAGE_BYTES; page++) {
+        if (model[page].perms != EPT_RWX) {
+            return hidden[page].hidden ? STATUS_OVERLAP : STATUS_FAULT;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum ept_type any_type(void)
+{
+    static const enum ept_type types[] = {EPT_UC, EPT_WC, EPT_WT, EPT_WP, EPT_WB};
+    return types[random_below(5)];
+}
+
+static unsigned any_perms(void)
+{
+    static const unsigned perms[] = {EPT_READ, EPT_READ | EPT_EXECUTE, EPT_RWX, EPT_RWX, EPT_RWX};
+    return perms[random_below(5)];
+}
+
+static void one_hide(uint64_t at, uint64_t bytes)
+{
+    enum ept_invalidate need = (enum ept_invalidate)77;
+    unsigned tag = (unsigned)random_below(EPT_TAG_MAX + 1);
+    enum status expected = hide_status(at, bytes);
+    hide_step(at, bytes);
+    fake_on_write(check_hide_store, NULL);
+    assert_int_equal(ept_hide(&ept, gpa(at), bytes, tag, &need), expected);
+    assert_int_equal(need, expected == STATUS_OK ? (int)EPT_INVALIDATE_SINGLE_CONTEXT : 77);
+    if (expected == STATUS_OK) {
+        model_hide(at, bytes, tag);
+    }
+}
+
+static void one_show(uint64_t at, uint64_t bytes)
+{
+    enum ept_type type = any_type();
+    enum status expected = range_facts(at, bytes).all_hidden ? STATUS_OK : STATUS_NOT_FOUND;
+    uint64_t free_pages = pool.free_pages;
+    show_step(at, bytes, type);
+    fake_on_write(check_hide_store, NULL);
+    assert_int_equal(ept_show(&ept, gpa(at), bytes, type), expected);
+    assert_int_equal(pool.free_pages, free_pages);
+    if (expected == STATUS_OK) {
+        model_show(at, bytes, type);
+    }
+}
+
+static void one_map(uint64_t at, uint64_t bytes)
+{
+    struct range_facts facts = range_facts(at, bytes);
+    unsigned perms = any_perms();
+    enum ept_type type = any_type();
+    bool collides = facts.any_mapped || facts.any_hidden;
+    fake_writes_clear();
+    assert_int_equal(ept_map(&ept, gpa(at), hpa(at), bytes, perms, type),
+                     collides ? STATUS_OVERLAP : STATUS_OK);
+    if (collides) {
+        assert_int_equal(fake_write_count(), 0);
+    } else {
+        model_map(at, at, bytes, perms, type);
+    }
+}
+
+static void one_change(enum change_kind kind, uint64_t at, uint64_t bytes)
+{
+    enum ept_invalidate need;
+    current = (struct change_case){kind, at, bytes, any_perms(), any_type()};
+    bool refuses = kind == PROTECT && range_facts(at, bytes).any_absent;
+    fake_on_write(check_change_store, NULL);
+    assert_int_equal(apply(&need), refuses ? STATUS_NOT_FOUND : STATUS_OK);
+    if (!refuses) {
+        model_change();
+    }
+}
+
+static void one_merge(uint64_t at, uint64_t bytes)
+{
+    enum ept_invalidate need;
+    hide_step(at, 0); /* nothing may differ at any store */
+    fake_on_write(check_hide_store, NULL);
+    assert_int_equal(ept_merge(&ept, gpa(at), bytes, &need), STATUS_OK);
+    ept_release(&ept);
+}
+
+/* Only whole pages as they are mapped, so that no large page reaches out of the range. */
+static void one_drop(uint64_t at, uint64_t bytes)
+{
+    if (page_bytes_at(at) > PAGE_BYTES || page_bytes_at(at + bytes - PAGE_BYTES) > PAGE_BYTES) {
+        return;
+    }
+    bool refuses = range_facts(at, bytes).any_hidden;
+    fake_writes_clear();
+    assert_int_equal(ept_drop(&ept, gpa(at), bytes), refuses ? STATUS_OVERLAP : STATUS_OK);
+    if (refuses) {
+        assert_int_equal(fake_write_count(), 0);
+    } else {
+        memset(&model[at / PAGE_BYTES], 0, bytes / PAGE_BYTES * sizeof model[0]);
+    }
+}
+
+static void one_step(uint64_t at, uint64_t bytes)
+{
+    switch (random_below(10)) {
+    case 0:
+        one_map(at, bytes);
+        break;
+    case 1:
+        one_change((enum change_kind)random_below(CHANGE_KINDS), at, bytes);
+        break;
+    case 2:
+        one_drop(at, bytes);
+        break;
+    case 3:
+        one_merge(at, bytes);
+        break;
+    case 4:
+    case 5:
+    case 6:
+        one_show(at, bytes);
+        break;
+    default:
+        one_hide(at, bytes);
+    }
+    fake_on_write(NULL, NULL);
+}
+
+/* A range that starts where a page is hidden, often, so that a good part of the calls is valid. */
+static uint64_t random_start(uint64_t unit)
+{
+    uint64_t at = random_below(8 * PAGE_2M_BYTES / unit) * unit;
+    for (int attempt = 0; attempt < 6 && !hidden[at / PAGE_BYTES].hidden; attempt++) {
+        at = random_below(8 * PAGE_2M_BYTES / unit) * unit;
+    }
+    return at + random_below(2) * (PAGE_1G_BYTES - 4 * PAGE_2M_BYTES);
+}
+
+static void random_history(uint64_t capabilities, uint64_t seed)
+{
+    start_hide(capabilities, POOL_PAGES);
+    random_state += seed;
+    must_map(0, 0, WINDOW_BYTES, EPT_RWX, EPT_WB);
+    for (int i = 0; i < 1000; i++) {
+        uint64_t unit = random_below(8) == 0 ? PAGE_2M_BYTES : PAGE_BYTES;
+        one_step(random_start(unit), (1 + random_below(3)) * unit);
+        if (i % 50 == 49) {
+            check_hidden();
+        }
+    }
+    /* Whatever was done in between, what is hidden can be shown, and then all memory comes back. */
+    for (uint64_t page = 0; page < WINDOW_PAGES; page++) {
+        if (hidden[page].hidden) {
+            one_show(page * PAGE_BYTES, PAGE_BYTES);
+        }
+    }
+    fake_on_write(NULL, NULL);
+    check_hidden();
+    assert_int_equal(ept.hidden_pages, 0);
+    ept_clear(&ept);
+    assert_int_equal(pool.free_pages, POOL_PAGES - 1);
+}
+
+static void test_random_histories(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        random_history(CAP_ALL, seed);
+        random_history(CAP_NO_1G, seed);
+    }
+}
+
+/* A table with nothing but hidden pages, or with one, is neither empty nor one large page. */
+static void test_merge_leaves_hidden_pages(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t at, bytes;
+    } cases[] = {{0, PAGE_BYTES},
+                 {PAGE_2M_BYTES - PAGE_BYTES, PAGE_BYTES},
+                 {0x5000, 3 * PAGE_BYTES},
+                 {0, PAGE_2M_BYTES}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (int around = 0; around < 2; around++) { /* is anything else in the table? */
+            start_hide(CAP_ALL, POOL_PAGES);
+            must_map(0, 0, WINDOW_BYTES, EPT_RWX, EPT_WB);
+            uint64_t free_pages = pool.free_pages;
+            enum ept_invalidate need;
+            assert_int_equal(ept_hide(&ept, gpa(cases[i].at), cases[i].bytes, 0, &need), STATUS_OK);
+            model_hide(cases[i].at, cases[i].bytes, 0);
+            if (around == 0) {
+                one_change(UNMAP, 0, PAGE_2M_BYTES);
+            }
+            fake_on_write(NULL, NULL);
+            assert_int_equal(ept_merge(&ept, gpa(0), WINDOW_BYTES, &need), STATUS_OK);
+            assert_int_equal(need, EPT_INVALIDATE_NONE);
+            check_hidden();
+            assert_int_equal(ept_show(&ept, gpa(cases[i].at), cases[i].bytes, EPT_WB), STATUS_OK);
+            model_show(cases[i].at, cases[i].bytes, EPT_WB);
+            check_hidden();
+            if (around != 0) {
+                one_merge(0, PAGE_1G_BYTES);
+                assert_int_equal(page_bytes_at(0), PAGE_1G_BYTES);
+                assert_int_equal(pool.free_pages, free_pages);
+            }
+            fake_on_write(NULL, NULL);
+        }
+    }
+}
+
+/* REQ-PAL-11 in small: pages come and go, and no table is lost. */
+static void test_many_cycles_leak_nothing(void **state)
+{
+    (void)state;
+    start_hide(CAP_ALL, POOL_PAGES);
+    must_map(0, 0, WINDOW_BYTES, EPT_RWX, EPT_WB);
+    uint64_t free_pages = pool.free_pages;
+    for (int cycle = 0; cycle < 300; cycle++) {
+        uint64_t at = random_below(WINDOW_PAGES) * PAGE_BYTES;
+        enum ept_invalidate need;
+        assert_int_equal(ept_hide(&ept, gpa(at), PAGE_BYTES, 7, &need), STATUS_OK);
+        assert_int_equal(ept_show(&ept, gpa(at), PAGE_BYTES, EPT_WB), STATUS_OK);
+        assert_int_equal(ept_merge(&ept, gpa(at), PAGE_BYTES, &need), STATUS_OK);
+        ept_release(&ept);
+        assert_int_equal(pool.free_pages, free_pages);
+    }
+    check_hidden();
+}
+
+/* An emptied map that is filled again would give a PAL's page to the guest. */
+static void test_clear_and_destroy(void **state)
+{
+    (void)state;
+    enum ept_invalidate need;
+    start_hide(CAP_ALL, POOL_PAGES);
+    must_map(0, 0, PAGE_1G_BYTES, EPT_RWX, EPT_WB);
+    assert_int_equal(ept_hide(&ept, gpa(0), PAGE_BYTES, 7, &need), STATUS_OK);
+    assert_int_equal(FAKE_CATCH(ept_clear(&ept)), FAKE_END_CHECK);
+    ept_destroy(&ept);
+    assert_int_equal(pool.free_pages, POOL_PAGES);
+    assert_int_equal(ept.hidden_pages, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_random_histories),
+        cmocka_unit_test(test_merge_leaves_hidden_pages),
+        cmocka_unit_test(test_many_cycles_leak_nothing),
+        cmocka_unit_test(test_clear_and_destroy),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

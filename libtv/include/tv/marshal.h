@@ -44,7 +44,7 @@ struct tv_marshal_plan {
 
 /*
  * TV_ERROR_PARAM_COUNT, _TYPE, _SIZE (sizes that wrap included), TV_ERROR_STACK_SIZE; *faulty is
- * then the parameter's index where one is to blame, else 0.
+ * then the parameter's index where one is to blame, else 0, and *plan is undefined.
  * RSP is such that the ABI's alignment holds at the entry: RSP + one word is a multiple of 16.
  */
 enum tv_error tv_marshal_plan(struct tv_marshal_plan *plan, const struct tv_signature *signature,
@@ -83,14 +83,15 @@ struct tv_marshal_entry {
 /*
  * Writes the parameter area and the PAL's stack, with sentinel as the address that the PAL returns
  * to.  Pointers that go back are checked to be writable first, so that a read-only destination is
- * an error before the PAL ran.  TV_ERROR_ADDRESS.
+ * an error before the PAL ran.  TV_ERROR_ADDRESS: *entry and *back are undefined.
  */
 enum tv_error tv_marshal_in(struct tv_memory *memory, const struct tv_marshal_plan *plan,
                             const uint64_t value[TV_PARAMS_MAX], uint64_t sentinel,
                             struct tv_marshal_entry *entry, struct tv_marshal_back *back);
 
 /*
- * All destinations are checked before the first byte is copied.  TV_ERROR_ADDRESS: the caller's
+ * All destinations are checked before the first byte is copied; where they overlap, the first
+ * parameter's bytes stay.  TV_ERROR_ADDRESS: the caller's
  * tables changed while the PAL ran.
  */
 enum tv_error tv_marshal_out(struct tv_memory *memory, const struct tv_marshal_back *back);

@@ -1,87 +1,12 @@
 /*
- * Both ends of a call, written the way compilers and PALs see it: the caller that puts parameters
- * where its C ABI wants them, and the PAL that takes them from there and reads the area from its
- * beginning on.  What is checked is found without a look at the plan.
+ * The PAL's end of a call, and whole calls.  The PAL takes its parameters from where its C ABI has
+ * them and reads the area from its beginning on; what it checks is found without a look at the
+ * plan.
  */
 #ifndef TESTS_MARSHAL_CALL_H
 #define TESTS_MARSHAL_CALL_H
 
-#include "marshal_model.h"
-
-#define SENTINEL_32 0xdeadf00dULL
-#define SENTINEL_64 0x7ffffeeddeadf00dULL
-#define RETURN_ADDRESS 0x8049abcULL
-
-struct call {
-    struct tv_signature signature;
-    struct tv_marshal_room room;
-    uint64_t value[TV_PARAMS_MAX]; /* what the caller passes */
-    struct tv_marshal_registers registers;
-    struct tv_marshal_plan plan;
-    struct tv_marshal_entry entry;
-    struct tv_marshal_back back;
-    uint8_t before[CALLER_BYTES];                  /* the caller's memory at the call */
-    uint8_t result[TV_PARAMS_MAX][2 * MODEL_PAGE]; /* what the PAL left for each pointer */
-};
-
-static struct call call;
-
-static inline unsigned call_word(void)
-{
-    return call.signature.width == VCPU_64BIT ? 8 : 4;
-}
-
-static inline uint64_t call_sentinel(void)
-{
-    return call.signature.width == VCPU_64BIT ? SENTINEL_64 : SENTINEL_32;
-}
-
-static inline void call_start(enum vcpu_width width, bool padded, uint64_t caller_start)
-{
-    memset(&call, 0, sizeof(call));
-    model_start(caller_start);
-    call.signature.width = width;
-    call.signature.padded = padded;
-    call.room = (struct tv_marshal_room){PARAM_START, MODEL_PAGE, STACK_START, MODEL_PAGE};
-    call.registers.rsp = caller_start + 5 * MODEL_PAGE + 12;
-}
-
-static inline void add_integer(uint64_t value)
-{
-    call.value[call.signature.count] = value;
-    call.signature.param[call.signature.count++] = (struct tv_param){.type = TV_PARAM_INTEGER};
-}
-
-static inline void add_pointer(uint64_t caller, uint64_t bytes, enum tv_direction direction)
-{
-    call.value[call.signature.count] = caller;
-    call.signature.param[call.signature.count++] =
-        (struct tv_param){TV_PARAM_POINTER, direction, bytes};
-}
-
-/* The word of that number from RSP on in the caller's stack. */
-static inline void push_at(unsigned number, uint64_t value)
-{
-    memcpy(caller_at(call.registers.rsp + number * call_word()), &value, call_word());
-}
-
-/* Does what a compiler does for a call of the entry point. */
-static inline void caller_calls(void)
-{
-    uint64_t *registers[] = {&call.registers.rdi, &call.registers.rsi, &call.registers.rdx,
-                             &call.registers.rcx, &call.registers.r8,  &call.registers.r9};
-    unsigned number = 0;
-
-    push_at(number++, RETURN_ADDRESS);
-    for (unsigned i = 0; i < call.signature.count; i++) {
-        if (call.signature.width == VCPU_64BIT && i < 6) {
-            *registers[i] = call.value[i];
-        } else {
-            push_at(number++, call.value[i]);
-        }
-    }
-    memcpy(call.before, memory.caller, CALLER_BYTES);
-}
+#include "marshal_caller.h"
 
 static inline uint64_t pal_load(uint64_t address, unsigned bytes)
 {
@@ -124,15 +49,13 @@ static inline void pal_uses_bytes(unsigned index, uint64_t at)
     const struct tv_param *param = &call.signature.param[index];
     uint64_t bytes = param->bytes;
     uint8_t *own = pal_at(at, bytes);
-    uint64_t caller =
-        call.signature.width == VCPU_32BIT ? (uint32_t)call.value[index] : call.value[index];
 
     if (param->direction == TV_OUT) {
         for (uint64_t i = 0; i < bytes; i++) {
             assert_int_equal(own[i], 0);
         }
     } else {
-        assert_memory_equal(own, call.before + (caller - memory.caller_start), bytes);
+        assert_memory_equal(own, call.before + (call_value(index) - memory.caller_start), bytes);
     }
     fill_random(own, bytes);
     memcpy(call.result[index], own, bytes);
@@ -143,8 +66,7 @@ static inline uint64_t pal_checks_param(unsigned index, uint64_t at)
 {
     const struct tv_param *param = &call.signature.param[index];
     bool pointer = param->type == TV_PARAM_POINTER;
-    uint64_t value =
-        call.signature.width == VCPU_32BIT ? (uint32_t)call.value[index] : call.value[index];
+    uint64_t value = call_value(index);
 
     while (call.signature.padded && at % 8 != 0) {
         at++;
@@ -190,19 +112,6 @@ static inline void pal_ruins_records(void)
         }
     }
     memset(pal_at(at, STACK_START + MODEL_PAGE - at), 0xff, STACK_START + MODEL_PAGE - at);
-}
-
-/* The caller's memory is as at the call but for what it asked to be written. */
-static inline void caller_checks_results(void)
-{
-    for (unsigned i = call.signature.count; i-- > 0;) {
-        const struct tv_param *param = &call.signature.param[i];
-        if (param->type == TV_PARAM_POINTER && param->direction != TV_IN) {
-            memcpy(call.before + (call.value[i] - memory.caller_start), call.result[i],
-                   param->bytes);
-        }
-    }
-    assert_memory_equal(memory.caller, call.before, CALLER_BYTES);
 }
 
 /* Each byte of the caller's was read, and each of the PAL's written, at most once. */

@@ -3,21 +3,30 @@
 
 #define NEED_UNSET ((enum ept_invalidate)77)
 
+static uint64_t entry_at(uint64_t at)
+{
+    return fake_ept_walk(ept_pointer(&ept), at).entry;
+}
+
 static enum ept_invalidate must_hide(uint64_t at, uint64_t bytes, unsigned tag)
 {
     enum ept_invalidate need = NEED_UNSET;
+    uint64_t generation = ept.generation;
     hide_step(at, bytes);
     fake_on_write(check_hide_store, NULL);
     assert_int_equal(ept_hide(&ept, gpa(at), bytes, tag, &need), STATUS_OK);
     fake_on_write(NULL, NULL);
     model_hide(at, bytes, tag);
+    assert_true(ept.generation > generation); /* or cached guest walks would go on */
+    /* No processor takes it for present (bit 10: mode-based execute control) or makes #VE. */
+    assert_int_equal(entry_at(at) & (7 | 1ULL << 10 | 1ULL << 63), 0);
     return need;
 }
 
 /* REQ-EPT-6: a show writes one entry a page, and takes no table. */
 static void must_show(uint64_t at, uint64_t bytes, enum ept_type type)
 {
-    uint64_t free_pages = pool.free_pages;
+    uint64_t free_pages = pool.free_pages, generation = ept.generation;
     show_step(at, bytes, type);
     fake_writes_clear();
     fake_on_write(check_hide_store, NULL);
@@ -25,7 +34,10 @@ static void must_show(uint64_t at, uint64_t bytes, enum ept_type type)
     fake_on_write(NULL, NULL);
     assert_int_equal(fake_write_count(), bytes / PAGE_BYTES);
     assert_int_equal(pool.free_pages, free_pages);
+    assert_true(ept.generation > generation);
     model_show(at, bytes, type);
+    /* Of the tag and the mark nothing is left: several of these bits mean something in a leaf. */
+    assert_int_equal(entry_at(at), model[at / PAGE_BYTES].hpa | EPT_RWX | (uint64_t)type << 3);
 }
 
 static void hide_refused(uint64_t at, uint64_t bytes, unsigned tag, enum status expected)
@@ -134,7 +146,8 @@ static void test_tags_and_addresses(void **state)
     }
     check_map();
     assert_false(ept_hidden(&ept, gpa(PAGE_1G_BYTES), NULL, NULL));
-    assert_false(ept_hidden(&ept, gpa(1ULL << 48), NULL, NULL));
+    must_hide(0, PAGE_BYTES, 1);
+    assert_false(ept_hidden(&ept, gpa(1ULL << 48), NULL, NULL)); /* not taken for page 0 */
     assert_false(ept_hidden(&ept, gpa(~0ULL), NULL, NULL));
 }
 

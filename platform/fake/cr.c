@@ -69,6 +69,7 @@ void fake_cpu_reset_state(struct fake_cpu *cpu, bool power_on)
             cpu->msr[i] = fake_m.msrs[i].initial;
         }
         cpu->xcr0 = 1;
+        fake_vector_reset(cpu);
         memset(cpu->dr, 0, sizeof cpu->dr);
         apic_base = APIC_PAGE | BIT(11) | (fake_m.config.x2apic ? BIT(10) : 0);
         if (cpu->index == 0) {

@@ -18,6 +18,7 @@
 #include <hw/mem.h>
 #include <hw/nmi.h>
 #include <hw/vmx.h>
+#include <hw/xsave.h>
 #include <setjmp.h>
 #include <stdatomic.h>
 
@@ -109,6 +110,7 @@ struct tlb_entry {
 #define CPUID_MAX 64
 #define DELIVERY_MAX 4096
 #define EXIT_REASONS 80
+#define FAKE_VECTOR_BYTES 2816 /* through PKRU, with what lies between */
 #define APIC_REGS 0x40
 
 struct fake_cpu {
@@ -119,6 +121,8 @@ struct fake_cpu {
     bool broken, prepared, started;
     uint64_t cr0, cr2, cr3, cr4, cr8, xcr0, dr[8];
     uint64_t msr[MSR_MAX];
+    uint8_t vector[FAKE_VECTOR_BYTES]; /* as XSAVE lays it out; MXCSR apart */
+    uint32_t mxcsr;
     uint32_t apic[APIC_REGS];
 
     bool vmxon;
@@ -226,6 +230,7 @@ bool fake_is_canonical(uint64_t address);
 bool fake_cpu_rdmsr(struct fake_cpu *cpu, uint32_t msr, uint64_t *value);
 bool fake_cpu_wrmsr(struct fake_cpu *cpu, uint32_t msr, uint64_t value);
 bool fake_cpu_xsetbv(struct fake_cpu *cpu, uint32_t index, uint64_t value);
+void fake_vector_reset(struct fake_cpu *cpu);
 bool fake_pat_valid(uint64_t value);
 int fake_msr_slot(uint32_t msr);                                 /* -1 = none */
 uint64_t fake_msr_raw(const struct fake_cpu *cpu, uint32_t msr); /* 0 if it does not exist */

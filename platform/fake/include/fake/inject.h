@@ -13,6 +13,8 @@ enum fake_call {
     FAKE_RDMSR_SAFE,
     FAKE_WRMSR_SAFE,
     FAKE_XSETBV_SAFE,
+    FAKE_XSAVE,
+    FAKE_XRSTOR,
     FAKE_READ_CR,
     FAKE_WRITE_CR,
     FAKE_WBINVD,

@@ -22,6 +22,7 @@
 #include "guest.h"
 #include "inject.h"
 #include "model.h"
+#include "vector.h"
 #include "vmx.h"
 
 #define FAKE_MAX_RANGES 12

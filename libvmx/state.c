@@ -6,6 +6,7 @@
 
 #include "access.h"
 #include "inject.h"
+#include "segment.h"
 
 /* Access rights (SDM table "Format of Access Rights"): present, type, S, D/B, G. */
 #define RIGHTS_DATA16 0x93 /* read/write, accessed: also CS after INIT */
@@ -19,15 +20,7 @@
 #define SELECTOR_CODE 0x10
 #define SELECTOR_DATA 0x18
 
-#define SEGMENT_COUNT 6 /* ES to GS */
-
-struct segment {
-    uint16_t selector;
-    uint32_t base, limit, rights;
-};
-
-/* index as in enum vcpu_seg, then LDTR and TR: their fields lie two encodings apart. */
-static void add_segment(struct vmx_image *image, unsigned index, struct segment segment)
+void vmx_image_add_segment(struct vmx_image *image, unsigned index, struct vmx_segment segment)
 {
     vmx_image_add(image, VMCS_GUEST_ES_SELECTOR + 2 * index, segment.selector);
     vmx_image_add(image, VMCS_GUEST_ES_LIMIT + 2 * index, segment.limit);
@@ -37,8 +30,10 @@ static void add_segment(struct vmx_image *image, unsigned index, struct segment 
 
 static void add_system_segments(struct vmx_image *image)
 {
-    add_segment(image, SEGMENT_COUNT, (struct segment){0, 0, LIMIT_64K, RIGHTS_LDT});
-    add_segment(image, SEGMENT_COUNT + 1, (struct segment){0, 0, LIMIT_64K, RIGHTS_BUSY_TSS});
+    vmx_image_add_segment(image, VMX_SEGMENT_LDTR,
+                          (struct vmx_segment){0, 0, LIMIT_64K, RIGHTS_LDT});
+    vmx_image_add_segment(image, VMX_SEGMENT_TR,
+                          (struct vmx_segment){0, 0, LIMIT_64K, RIGHTS_BUSY_TSS});
     vmx_image_add(image, VMCS_GUEST_GDTR_LIMIT, LIMIT_64K);
     vmx_image_add(image, VMCS_GUEST_IDTR_LIMIT, LIMIT_64K);
     vmx_image_add(image, VMCS_GUEST_GDTR_BASE, 0);
@@ -70,20 +65,21 @@ static void add_execution_state(struct vmx_image *image, uint64_t rip, uint64_t 
 }
 
 static void build_16bit(struct vmx_image *image, const struct vmx_caps *caps, uint64_t cd_nw,
-                        struct segment cs)
+                        struct vmx_segment cs)
 {
     vmx_image_clear(image);
     add_control_registers(image, caps, CR0_ET | cd_nw);
-    for (unsigned seg = 0; seg < SEGMENT_COUNT; seg++) {
-        struct segment data = {0, 0, LIMIT_64K, RIGHTS_DATA16};
-        add_segment(image, seg, seg == VCPU_CS ? cs : data);
+    for (unsigned seg = 0; seg < VMX_SEGMENT_LDTR; seg++) {
+        struct vmx_segment data = {0, 0, LIMIT_64K, RIGHTS_DATA16};
+        vmx_image_add_segment(image, seg, seg == VCPU_CS ? cs : data);
     }
     add_system_segments(image);
 }
 
 void vmx_state_build_init(struct vmx_image *image, const struct vmx_caps *caps, uint64_t cd_nw)
 {
-    build_16bit(image, caps, cd_nw, (struct segment){0xf000, 0xffff0000, LIMIT_64K, RIGHTS_DATA16});
+    build_16bit(image, caps, cd_nw,
+                (struct vmx_segment){0xf000, 0xffff0000, LIMIT_64K, RIGHTS_DATA16});
     add_execution_state(image, 0xfff0, 0, 0);
 }
 
@@ -91,7 +87,7 @@ void vmx_state_build_real(struct vmx_image *image, const struct vmx_caps *caps, 
                           uint16_t cs, uint16_t ip, uint16_t sp)
 {
     build_16bit(image, caps, cd_nw,
-                (struct segment){cs, (uint32_t)cs << 4, LIMIT_64K, RIGHTS_DATA16});
+                (struct vmx_segment){cs, (uint32_t)cs << 4, LIMIT_64K, RIGHTS_DATA16});
     add_execution_state(image, ip, sp, RFLAGS_IF);
 }
 
@@ -100,17 +96,16 @@ void vmx_state_build_protected32(struct vmx_image *image, const struct vmx_caps 
 {
     vmx_image_clear(image);
     add_control_registers(image, caps, CR0_PE | CR0_ET | cd_nw);
-    for (unsigned seg = 0; seg < SEGMENT_COUNT; seg++) {
-        struct segment code = {SELECTOR_CODE, 0, LIMIT_4G, RIGHTS_CODE32};
-        struct segment data = {SELECTOR_DATA, 0, LIMIT_4G, RIGHTS_DATA32};
-        add_segment(image, seg, seg == VCPU_CS ? code : data);
+    for (unsigned seg = 0; seg < VMX_SEGMENT_LDTR; seg++) {
+        struct vmx_segment code = {SELECTOR_CODE, 0, LIMIT_4G, RIGHTS_CODE32};
+        struct vmx_segment data = {SELECTOR_DATA, 0, LIMIT_4G, RIGHTS_DATA32};
+        vmx_image_add_segment(image, seg, seg == VCPU_CS ? code : data);
     }
     add_system_segments(image);
     add_execution_state(image, entry, 0, 0);
 }
 
-/* Translations of the guest's former life do not outlive it. */
-static void flush_translations(const struct vcpu *vcpu)
+void vmx_vcpu_flush_translations(const struct vcpu *vcpu)
 {
     if (vcpu->vpid != 0) {
         bool single = (vcpu->caps->ept_vpid & VPID_CAP_INVVPID_SINGLE) != 0;
@@ -136,7 +131,7 @@ static void apply(struct vcpu *vcpu)
         hw_write_dr(i, 0);
     }
     hw_write_dr(6, DR6_INIT);
-    flush_translations(vcpu);
+    vmx_vcpu_flush_translations(vcpu);
 }
 
 static uint64_t current_cd_nw(void)

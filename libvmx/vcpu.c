@@ -14,6 +14,8 @@ enum status vmx_vcpu_init(struct vcpu *vcpu, unsigned cpu, const struct vmx_conf
     *vcpu = (struct vcpu){.cpu = cpu,
                           .caps = config->caps,
                           .nested_root = config->ept_pointer,
+                          .vmcs = vmcs,
+                          .loaded = true,
                           .tag = vmx_vcpu_tag(vcpu)};
     vmx_controls_compute(&vcpu->controls, config->caps);
     vcpu->vpid = vcpu->controls.proc2 & PROC2_VPID ? config->vpid : 0;
@@ -66,6 +68,13 @@ uint64_t vcpu_rflags(const struct vcpu *vcpu)
 {
     (void)vcpu;
     return vmcs_read(VMCS_GUEST_RFLAGS);
+}
+
+void vcpu_set_rflags(struct vcpu *vcpu, uint64_t rflags)
+{
+    (void)vcpu;
+    CHECK((rflags & RFLAGS_RESERVED) == RFLAGS_FIXED1); /* VM entry refuses anything else */
+    vmcs_write(VMCS_GUEST_RFLAGS, rflags);
 }
 
 /* Fields of ES, CS, SS, DS, FS, GS lie two encodings apart, in the order of enum vcpu_seg. */
@@ -164,36 +173,4 @@ void vmx_vcpu_set_exception_bitmap(struct vcpu *vcpu, uint32_t vectors)
 {
     (void)vcpu; /* mask and match for #PF are 0: bit 14 alone decides */
     vmcs_write(VMCS_EXCEPTION_BITMAP, vectors);
-}
-
-#define MISC_TIMER_RATE 0x1fU /* IA32_VMX_MISC bits 4:0: TSC ticks per timer tick, log2 */
-
-static void write_timer_controls(struct vcpu *vcpu, bool on)
-{
-    uint32_t pin = vcpu->controls.pin & ~PIN_PREEMPTION_TIMER;
-    uint32_t exit_controls = vcpu->controls.exit & ~EXIT_SAVE_PREEMPTION_TIMER;
-    if (on) {
-        pin |= PIN_PREEMPTION_TIMER;
-        /* Without it each entry starts the full time again. */
-        if (vmx_control_may_be_1(vcpu->caps->exit, EXIT_SAVE_PREEMPTION_TIMER)) {
-            exit_controls |= EXIT_SAVE_PREEMPTION_TIMER;
-        }
-    }
-    vcpu->controls.pin = pin;
-    vcpu->controls.exit = exit_controls;
-    vmcs_write(VMCS_PIN_CONTROLS, pin);
-    vmcs_write(VMCS_EXIT_CONTROLS, exit_controls);
-}
-
-bool vmx_vcpu_set_timer(struct vcpu *vcpu, uint64_t tsc_ticks)
-{
-    uint64_t ticks = tsc_ticks >> (vcpu->caps->misc & MISC_TIMER_RATE);
-    if (!vmx_control_may_be_1(vcpu->caps->pin, PIN_PREEMPTION_TIMER) || ticks > UINT32_MAX) {
-        return false;
-    }
-    write_timer_controls(vcpu, tsc_ticks != 0);
-    if (tsc_ticks != 0) {
-        vmcs_write(VMCS_PREEMPTION_TIMER_VALUE, ticks);
-    }
-    return true;
 }

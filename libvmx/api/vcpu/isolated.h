@@ -19,6 +19,7 @@
 
 /* Makes this one the CPU's loaded vCPU. */
 void vcpu_load(struct vcpu *vcpu);
+bool vcpu_is_loaded(const struct vcpu *vcpu);
 
 struct vcpu_isolated_start {
     enum vcpu_width width; /* VCPU_32BIT: compatibility mode, VCPU_64BIT */

@@ -45,6 +45,7 @@ void vcpu_set_gpr(struct vcpu *vcpu, enum vcpu_gpr gpr, uint64_t value);
 uint64_t vcpu_rip(const struct vcpu *vcpu);
 void vcpu_set_rip(struct vcpu *vcpu, uint64_t rip);
 uint64_t vcpu_rflags(const struct vcpu *vcpu);
+void vcpu_set_rflags(struct vcpu *vcpu, uint64_t rflags);
 uint64_t vcpu_segment_base(const struct vcpu *vcpu, enum vcpu_seg seg);
 uint16_t vcpu_segment_selector(const struct vcpu *vcpu, enum vcpu_seg seg);
 enum vcpu_width vcpu_width(const struct vcpu *vcpu);

@@ -3,7 +3,8 @@
  *
  * The caller owns the memory of the structure, the VMCS page and everything in vmx_config, and
  * keeps them for ever.  All calls are made on the vCPU's own CPU, after vmx_cpu_enable(), with its
- * VMCS current (vmx_vcpu_init() makes it so and nothing changes it later); no locks.
+ * VMCS current (vmx_vcpu_init() makes it so; vmx/isolated.h adds a second one that takes turns with
+ * it); no locks.
  */
 #ifndef VMX_VCPU_H
 #define VMX_VCPU_H
@@ -23,6 +24,17 @@ struct vmx_event {
     uint32_t instruction_bytes;
 };
 
+/* What only an isolated vCPU has (isolated.c, vector.c). */
+struct vmx_isolated {
+    enum vcpu_width width; /* the VMCS is set up for this, and for vector registers or not */
+    bool vector;
+    bool controls_changed; /* the VMCS does not have vcpu.controls yet */
+    uint32_t timer_count;  /* of each start; 0: no limit */
+    void *vector_area;     /* the guest's state is saved here; NULL: no vector registers */
+    uint64_t components;   /* of XCR0: those that are saved, and that isolated code may use */
+    uint64_t guest_xcr0;   /* while isolated code may use them */
+};
+
 struct vcpu {
     struct hw_gprs gprs;
     uint64_t tag; /* vmx_vcpu_tag(): verified on every exit (REQ-STK-6) */
@@ -39,7 +51,11 @@ struct vcpu {
     struct vmx_controls controls; /* as written, windows included */
     const struct vmx_caps *caps;
     uint64_t nested_root;
-    uint16_t vpid; /* 0: the CPU has none */
+    uint16_t vpid;     /* 0: the CPU has none */
+    bool loaded;       /* its VMCS is the current one */
+    struct vcpu *peer; /* the CPU's other vCPU; NULL: there is none */
+    struct hpa vmcs;
+    struct vmx_isolated isolated;
     uint64_t exits[VMX_EXIT_REASON_COUNT];
     struct vmx_image image; /* scratch for building states */
 };

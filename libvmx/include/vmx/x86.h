@@ -15,6 +15,9 @@
 #define CR0_PG (1ULL << 31)
 
 #define CR4_PAE (1ULL << 5)
+#define CR4_OSFXSR (1ULL << 9)
+#define CR4_OSXMMEXCPT (1ULL << 10)
+#define CR4_UMIP (1ULL << 11)
 #define CR4_LA57 (1ULL << 12)
 #define CR4_VMXE (1ULL << 13)
 #define CR4_SMXE (1ULL << 14)
@@ -31,6 +34,7 @@
 #define RFLAGS_IF (1ULL << 9)
 #define RFLAGS_RF (1ULL << 16)
 #define RFLAGS_VM (1ULL << 17)
+#define RFLAGS_RESERVED 0xffffffffffc0802aULL /* bits 63:22, 15, 5, 3: 0; bit 1: 1 */
 
 #define DEBUGCTL_BTF (1ULL << 1)
 #define DR6_INIT 0xffff0ff0ULL
@@ -44,6 +48,7 @@ enum x86_exception {
     X86_BP = 3,
     X86_OF = 4,
     X86_UD = 6,
+    X86_NM = 7,
     X86_DF = 8,
     X86_TS = 10,
     X86_NP = 11,

@@ -168,22 +168,14 @@ static void test_nested_root(void **state)
     assert_int_equal(vcpu_nested_root(&suite.vcpu), suite.config.ept_pointer + PAGE_BYTES);
 }
 
-static void test_timer(void **state)
+static void test_set_rflags(void **state)
 {
     (void)state;
-    unsigned rate = suite.caps.misc & 31;
-    assert_true(vmx_vcpu_set_timer(&suite.vcpu, 1000ULL << rate));
-    assert_true(field(VMCS_PIN_CONTROLS) & PIN_PREEMPTION_TIMER);
-    assert_true(field(VMCS_EXIT_CONTROLS) & EXIT_SAVE_PREEMPTION_TIMER);
-    assert_int_equal(field(VMCS_PREEMPTION_TIMER_VALUE), 1000);
-    assert_null(fake_entry_check(0));
-    assert_false(vmx_vcpu_set_timer(&suite.vcpu, 1ULL << (32 + rate))); /* REQ-MEM-3 */
-    assert_true(vmx_vcpu_set_timer(&suite.vcpu, 0));
-    assert_false(field(VMCS_PIN_CONTROLS) & PIN_PREEMPTION_TIMER);
-    assert_false(field(VMCS_EXIT_CONTROLS) & EXIT_SAVE_PREEMPTION_TIMER);
-    assert_null(fake_entry_check(0));
-    suite.caps.pin &= ~((uint64_t)PIN_PREEMPTION_TIMER << 32);
-    assert_false(vmx_vcpu_set_timer(&suite.vcpu, 1000));
+    vcpu_set_rflags(&suite.vcpu, 0x247);
+    assert_int_equal(vcpu_rflags(&suite.vcpu), 0x247);
+    assert_int_equal(FAKE_CATCH(vcpu_set_rflags(&suite.vcpu, 0)), FAKE_END_CHECK);
+    assert_int_equal(FAKE_CATCH(vcpu_set_rflags(&suite.vcpu, 1ULL << 22 | 2)), FAKE_END_CHECK);
+    assert_int_equal(vcpu_rflags(&suite.vcpu), 0x247);
 }
 
 static void test_exception_bitmap(void **state)
@@ -207,7 +199,7 @@ int main(void)
         cmocka_unit_test_setup(test_skip_ends_blocking, suite_setup),
         cmocka_unit_test_setup(test_skip_single_steps, suite_setup),
         cmocka_unit_test_setup(test_nested_root, suite_setup),
-        cmocka_unit_test_setup(test_timer, suite_setup),
+        cmocka_unit_test_setup(test_set_rflags, suite_setup),
         cmocka_unit_test_setup(test_exception_bitmap, suite_setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@
 
 #define NACRE_VERSION "0.1"
 
-/* CPUs that one image can run; each costs its stacks and about 20 KiB of per-CPU pages. */
+/* CPUs that one image can run; each costs its stacks and about 28 KiB of per-CPU pages. */
 #define CONFIG_MAX_CPUS 8
 
 /* Entries of the firmware's memory map that are kept; real machines report 10 to 60. */

@@ -21,13 +21,15 @@ static const char *why(unsigned reason)
     case VMX_EXIT_XSETBV:
         return "VMX makes every XSETBV exit";
     case VMX_EXIT_EXCEPTION_NMI:
-        return "NMIs: kicks of ours between CPUs, and the guest's own";
+        return "NMIs: kicks of ours between CPUs, and the guest's own; faults of isolated code";
     case VMX_EXIT_CR_ACCESS:
         return "CR0.NE and CR4.VMXE, which VMX fixes";
     case VMX_EXIT_VMCALL:
         return "hypercalls, and the BIOS's memory calls in chain mode";
     case VMX_EXIT_IO:
         return "ACPI power management, to see the power-off";
+    case VMX_EXIT_PREEMPTION_TIMER:
+        return "isolated code that used up its time";
     case VMX_EXIT_INVD:
         return "VMX makes every INVD exit";
     default:
@@ -44,7 +46,8 @@ void nacre_summary(void)
         exits[reason] = (struct app_summary_exit){
             .name = vmx_exit_reason_text(reason), .why = why(reason), .count = 0};
         for (unsigned cpu = 0; cpu < nacre.table.count; cpu++) {
-            uint64_t count = nacre.cpu[cpu].vcpu.exits[reason];
+            uint64_t count =
+                nacre.cpu[cpu].vcpu.exits[reason] + nacre.cpu[cpu].isolated.exits[reason];
             exits[reason].count += count;
             cpu_exits[cpu] += count;
         }

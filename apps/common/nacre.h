@@ -28,16 +28,20 @@
 #include <smp/table.h>
 #include <vmx/caps.h>
 #include <vmx/image.h>
+#include <vmx/isolated.h>
 #include <vmx/vcpu.h>
 
 /* What each CPU keeps of its own. */
 struct nacre_cpu {
     struct vcpu vcpu;
+    struct vcpu isolated;       /* takes turns with vcpu; not there without nacre_isolate() */
     struct smp_startup startup; /* INIT, SIPI and NMI that other CPUs' guests sent */
     struct mtrr mtrr;           /* as this CPU's guest wrote them */
     uint64_t apic_base;         /* IA32_APIC_BASE as the guest wrote it */
-    struct hpa vmxon_region, vmcs;
+    struct hpa vmxon_region, vmcs, isolated_vmcs;
+    void *vector_area;             /* page: the guest's vector state while isolated code runs */
     struct gwalk_cache code_walks; /* of the instructions that store to the local APIC */
+    bool isolated_refused;         /* VM entry refused isolated code's state: said once */
     bool ready;                    /* atomic: in VMX operation, about to enter its guest */
     bool stopped;                  /* atomic: could not be started */
 } __attribute__((aligned(64)));
@@ -59,6 +63,7 @@ struct nacre {
     struct int15_hook int15; /* chain mode only, else all zero */
     uint32_t chain_vmcall;   /* linear address of chain mode's failure report; 0: direct mode */
     uint8_t chain_drive;
+    bool isolated; /* nacre_isolate() was called */
     struct hpa msr_bitmap, io_bitmap_a, io_bitmap_b;
     struct smp_apic apic[CONFIG_MAX_CPUS];
     struct nacre_cpu cpu[CONFIG_MAX_CPUS];
@@ -71,6 +76,7 @@ void nacre_options(const struct hw_boot_info *boot); /* command line, console, l
 void nacre_gate(void);                               /* is this CPU good enough? */
 void nacre_find_cpus(void);                          /* ACPI: CPUs, power-management ports */
 void nacre_build_tables(void);                       /* nested page tables, bitmaps */
+void nacre_isolate(void);                            /* optional: isolated vCPUs as well */
 void nacre_start_cpus(void);                         /* every CPU into VMX operation */
 void nacre_load_guest(void);                         /* kernel modules, or the boot sector */
 _Noreturn void nacre_run(unsigned cpu);              /* run.c: the guest, until the machine ends */
@@ -90,6 +96,16 @@ void nacre_summary(void);
  */
 bool app_vmcall(struct vcpu *vcpu);
 bool app_cpuid(struct vcpu *vcpu);
+/*
+ * An EPT violation of the guest's: true when the hypapp has dealt with it (the access is repeated,
+ * or what it injected is delivered); false: as for every guest.  No lock is held.
+ */
+bool app_violation(struct vcpu *vcpu, const struct vmx_exit *exit);
+/*
+ * Isolated code stopped.  Returns with it ready to go on, or ended by vcpu_isolated_end().  Comes
+ * only after a vcpu_isolated_start() of the hypapp's; CPUID is not emulated yet (vmx_emulate()).
+ */
+void app_isolated_exit(struct vcpu *isolated, const struct vcpu_stop *stop);
 /* Closing lines of its own. */
 void app_summary(void);
 

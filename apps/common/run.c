@@ -1,4 +1,5 @@
 /* The run loop of each CPU: enter the guest, find out why it stopped, act, again. */
+#include "run.h"
 #include "apic.h"
 #include "memtype.h"
 #include "nacre.h"
@@ -15,11 +16,19 @@
 #include <vmx/msr.h>
 #include <vmx/state.h>
 
-/* What a stopped world may have changed is in force here before the guest runs on (REQ-EPT-1). */
+/*
+ * What a stopped world may have changed is in force here before the guest runs on (REQ-EPT-1).
+ * That is the guest's tables, or any: nested tables of isolated code come and go in a stopped world
+ * too, and their pages are used again.
+ */
 static void join_rendezvous(unsigned cpu)
 {
     while (smp_rendezvous_join(&nacre.smp, cpu)) {
-        hw_invept(HW_INVEPT_SINGLE_CONTEXT, ept_pointer(&nacre.ept));
+        if (nacre.isolated) {
+            hw_invept(HW_INVEPT_ALL_CONTEXTS, 0);
+        } else {
+            hw_invept(HW_INVEPT_SINGLE_CONTEXT, ept_pointer(&nacre.ept));
+        }
     }
 }
 
@@ -57,7 +66,7 @@ static void start_up(struct nacre_cpu *self)
 }
 
 /* An NMI is a kick of ours, with a rendezvous or something posted behind it, or the guest's. */
-static void collect_nmi(struct nacre_cpu *self)
+void run_collect_nmi(struct nacre_cpu *self)
 {
     unsigned cpu = self->vcpu.cpu;
 
@@ -73,7 +82,9 @@ static void collect_nmi(struct nacre_cpu *self)
         smp_startup_post_nmi(&self->startup); /* which knows whether this CPU may take it now */
     }
     join_rendezvous(cpu);
-    start_up(self);
+    if (self->vcpu.loaded) {
+        start_up(self); /* else when isolated code has ended (REQ-PAL-6) */
+    }
 }
 
 static void handle_msr(struct vcpu *vcpu, bool write)
@@ -137,40 +148,57 @@ static void handle(struct nacre_cpu *self, const struct vmx_exit *exit)
     }
 }
 
-_Noreturn void nacre_run(unsigned cpu)
+void run_entry_refused(const struct nacre_cpu *self, const struct vmx_exit *exit)
 {
-    struct nacre_cpu *self = &nacre.cpu[cpu];
+    log_error("CPU %u: VM entry failed, VM-instruction error %u", self->vcpu.cpu,
+              exit->instruction_error);
+    CHECK(!"VM entry with controls that the CPU accepted before");
+}
+
+/* One entry of the guest and what comes of it. */
+static void run_guest(struct nacre_cpu *self)
+{
     struct vcpu *vcpu = &self->vcpu;
     struct vmx_exit exit;
 
+    if (smp_startup_pending(&self->startup)) {
+        start_up(self); /* posted by this CPU to itself, or while isolated code ran */
+    }
+    switch (vmx_vcpu_run(vcpu, &exit)) {
+    case VMX_RUN_NMI:
+        run_collect_nmi(self);
+        return;
+    case VMX_RUN_FAILED:
+        run_entry_refused(self, &exit);
+        return;
+    case VMX_RUN_EXIT:
+        break;
+    }
+    if (exit.reason == VMX_EXIT_CPUID && app_cpuid(vcpu)) {
+        return;
+    }
+    switch (vmx_emulate(vcpu, &exit)) {
+    case VMX_RESUME:
+        break;
+    case VMX_GUEST_SHUTDOWN:
+        guest_over(vcpu, vmx_exit_reason_text(exit.reason));
+    case VMX_NOT_HANDLED:
+        handle(self, &exit);
+        break;
+    }
+}
+
+_Noreturn void nacre_run(unsigned cpu)
+{
+    struct nacre_cpu *self = &nacre.cpu[cpu];
+
     join_rendezvous(cpu);
     for (;;) {
-        if (smp_startup_pending(&self->startup)) {
-            start_up(self); /* posted by this CPU to itself */
-        }
-        switch (vmx_vcpu_run(vcpu, &exit)) {
-        case VMX_RUN_NMI:
-            collect_nmi(self);
-            continue;
-        case VMX_RUN_FAILED:
-            log_error("CPU %u: VM entry failed, VM-instruction error %u", cpu,
-                      exit.instruction_error);
-            CHECK(!"VM entry with controls that the CPU accepted before");
-            continue;
-        case VMX_RUN_EXIT:
-            break;
-        }
-        if (exit.reason == VMX_EXIT_CPUID && app_cpuid(vcpu)) {
-            continue;
-        }
-        switch (vmx_emulate(vcpu, &exit)) {
-        case VMX_RESUME:
-            break;
-        case VMX_GUEST_SHUTDOWN:
-            guest_over(vcpu, vmx_exit_reason_text(exit.reason));
-        case VMX_NOT_HANDLED:
-            handle(self, &exit);
-            break;
+        CHECK(self->vcpu.loaded != self->isolated.loaded);
+        if (self->vcpu.loaded) {
+            run_guest(self);
+        } else {
+            run_isolated(self);
         }
     }
 }

@@ -157,6 +157,16 @@ void nacre_build_tables(void)
     }
 }
 
+void nacre_isolate(void)
+{
+    nacre.isolated = true;
+    for (unsigned cpu = 0; cpu < nacre.table.count; cpu++) {
+        nacre.cpu[cpu].isolated_vmcs = page_for("the VMCS of isolated code");
+        nacre.cpu[cpu].vector_area =
+            hw_region_pointer(page_for("saved vector registers"), PAGE_BYTES);
+    }
+}
+
 /* On the CPU itself: into VMX operation with a VMCS of its own. */
 static enum status enter_vmx(unsigned cpu)
 {
@@ -176,6 +186,10 @@ static enum status enter_vmx(unsigned cpu)
     enum status status = vmx_cpu_enable(&nacre.caps, self->vmxon_region);
     if (status == STATUS_OK) {
         status = vmx_vcpu_init(&self->vcpu, cpu, &config, self->vmcs);
+    }
+    if (status == STATUS_OK && nacre.isolated) {
+        status = vmx_vcpu_init_isolated(&self->isolated, &self->vcpu, &config, self->isolated_vmcs,
+                                        self->vector_area);
     }
     return status;
 }

@@ -68,7 +68,7 @@ void violation_handle(struct vcpu *vcpu, const struct vmx_exit *exit)
 {
     unsigned cpu = vcpu_cpu(vcpu);
 
-    if (apic_handle_violation(vcpu, exit)) {
+    if (apic_handle_violation(vcpu, exit) || app_violation(vcpu, exit)) {
         return;
     }
     if (smp_lock(&nacre.smp, cpu, &nacre.ept_lock)) {

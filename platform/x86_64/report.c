@@ -130,9 +130,10 @@ void report_backtrace(uint64_t rip, uint64_t rsp, uint64_t rbp)
 static void print_guest(unsigned cpu, const struct hw_guest_state *guest)
 {
     static const char *const activities[HW_GUEST_ACTIVITY_COUNT] = {
-        "none yet", "waits for its start-up IPI", "runs", "DAMAGED: the vCPU's tag is wrong"};
+        "none yet", "waits for its start-up IPI", "runs", "stopped, isolated code runs",
+        "DAMAGED: the vCPU's tag is wrong"};
 
-    if (guest->activity == HW_GUEST_NONE || guest->activity == HW_GUEST_DAMAGED) {
+    if (guest->activity != HW_GUEST_RUNS && guest->activity != HW_GUEST_WAITS) {
         panic_printf("CPU %u guest: %s", cpu, activities[guest->activity]);
         return;
     }

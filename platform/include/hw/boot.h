@@ -48,10 +48,11 @@ struct hw_boot_info {
 
 /* What the report of a panic says about the guest on one CPU. */
 enum hw_guest_activity {
-    HW_GUEST_NONE,    /* this CPU is not in VMX operation yet */
-    HW_GUEST_WAITS,   /* for the guest's start-up IPI */
-    HW_GUEST_RUNS,    /* the registers below are valid, as they are for HW_GUEST_WAITS */
-    HW_GUEST_DAMAGED, /* the vCPU's own tag is wrong: nothing of it was believed */
+    HW_GUEST_NONE,     /* this CPU is not in VMX operation yet */
+    HW_GUEST_WAITS,    /* for the guest's start-up IPI */
+    HW_GUEST_RUNS,     /* the registers below are valid, as they are for HW_GUEST_WAITS */
+    HW_GUEST_ISOLATED, /* isolated code has the CPU: no registers are told */
+    HW_GUEST_DAMAGED,  /* the vCPU's own tag is wrong: nothing of it was believed */
     HW_GUEST_ACTIVITY_COUNT
 };
 

@@ -76,6 +76,27 @@ static void test_vcpu_of_another_cpu(void **state) /* REQ-STK-6 */
     assert_int_equal(ask().activity, HW_GUEST_DAMAGED);
 }
 
+static void test_isolated_code_is_not_told(void **state) /* REQ-PAL-4 */
+{
+    (void)state;
+    struct vcpu *vcpu = one_vcpu(), *isolated = &nacre.cpu[0].isolated;
+    struct vmx_config config = {
+        .caps = &nacre.caps, .ept_pointer = one_page().v | EPT_WRITE_BACK_4_LEVELS, .vpid = 1};
+    assert_int_equal(vmx_vcpu_init_isolated(isolated, vcpu, &config, one_page(), NULL), STATUS_OK);
+    vcpu->exits[10] = 3;
+    isolated->exits[18] = 2;
+    assert_int_equal(ask().activity, HW_GUEST_RUNS);
+    vcpu_isolated_start(isolated, &(struct vcpu_isolated_start){.width = VCPU_64BIT,
+                                                                .nested_root = config.ept_pointer,
+                                                                .rip = 0x1234});
+    struct hw_guest_state guest = ask();
+    assert_int_equal(guest.activity, HW_GUEST_ISOLATED);
+    assert_int_equal(guest.rip, 0);
+    assert_int_equal(guest.exits, 5);
+    isolated->tag ^= 1;
+    assert_int_equal(ask().activity, HW_GUEST_DAMAGED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -85,6 +106,7 @@ int main(void)
         cmocka_unit_test(test_parked),
         cmocka_unit_test(test_damaged_tag),
         cmocka_unit_test(test_vcpu_of_another_cpu),
+        cmocka_unit_test(test_isolated_code_is_not_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

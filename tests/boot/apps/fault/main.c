@@ -120,6 +120,19 @@ bool app_cpuid(struct vcpu *vcpu)
     return false;
 }
 
+bool app_violation(struct vcpu *vcpu, const struct vmx_exit *exit)
+{
+    (void)vcpu;
+    (void)exit;
+    return false;
+}
+
+void app_isolated_exit(struct vcpu *isolated, const struct vcpu_stop *stop)
+{
+    (void)isolated;
+    (void)stop;
+}
+
 void app_summary(void)
 {
 }

@@ -1,7 +1,5 @@
 #include "marshal_layout.h"
 
-#include <string.h>
-
 /* Words of the stack: the return address, then the parameters that are not in registers. */
 #define STACK_WORDS_32 (1 + TV_PARAMS_MAX)
 #define STACK_WORDS_64 (1 + TV_PARAMS_MAX - REGISTER_PARAMS_64)
@@ -63,26 +61,51 @@ enum tv_error tv_marshal_fetch(struct tv_memory *memory, const struct tv_marshal
     return fetch32(memory, registers->rsp, signature->count, value, return_address);
 }
 
-/* A value as code of that width has it: of a 32-bit PAL's the low half counts. */
-static uint64_t narrow(const struct tv_signature *signature, uint64_t value)
-{
-    return value & last_address(signature->width);
-}
+/* What a call writes, gathered first because each write of PAL memory has its price. */
+struct words {
+    uint64_t count;
+    struct tv_passed_param record[TV_PARAMS_MAX]; /* last parameter first */
+    uint64_t argument[TV_PARAMS_MAX];             /* numbers, and addresses of bytes in the area */
+};
 
-/* What will be copied back, in the order of the area; all of it can be written now. */
-static enum tv_error plan_back(struct tv_memory *memory, const struct tv_marshal_plan *plan,
-                               const uint64_t *value, struct tv_marshal_back *back)
+static void gather(const struct tv_marshal_plan *plan, const uint64_t *value, struct words *words)
 {
     const struct tv_signature *signature = &plan->signature;
+    struct tv_passed_param *record = words->record;
 
-    back->count = 0;
-    for (unsigned index = signature->count; index-- > 0;) {
+    words->count = signature->count;
+    /* Registers without a parameter. */
+    for (unsigned i = 0; i < REGISTER_PARAMS_64; i++) {
+        words->argument[i] = 0;
+    }
+    for (unsigned index = signature->count; index-- > 0; record++) {
         const struct tv_param *param = &signature->param[index];
-        if (param->type == TV_PARAM_INTEGER) {
-            continue;
-        }
-        uint64_t caller = narrow(signature, value[index]);
-        if (!range_fits(caller, param->bytes, signature->width)) {
+        bool pointer = param->type == TV_PARAM_POINTER;
+        /* Of what a 32-bit PAL gets the low half counts. */
+        uint64_t own = value[index] & last_address(signature->width);
+        record->type = param->type;
+        record->size_bytes = pointer ? param->bytes : word_bytes(signature->width);
+        record->value = own;
+        words->argument[index] = pointer ? plan->data[index] : own;
+    }
+}
+
+/* The record of the parameter with that index. */
+static const struct tv_passed_param *record_of(const struct words *words, unsigned index)
+{
+    return &words->record[words->count - 1 - index];
+}
+
+/* What will be copied back; all of it can be written now. */
+static enum tv_error plan_back(struct tv_memory *memory, const struct tv_marshal_plan *plan,
+                               const struct words *words, struct tv_marshal_back *back)
+{
+    back->count = 0;
+    for (unsigned i = 0; i < plan->pointer_count; i++) {
+        unsigned index = plan->pointer[i];
+        const struct tv_param *param = &plan->signature.param[index];
+        uint64_t caller = record_of(words, index)->value;
+        if (!range_fits(caller, param->bytes, plan->signature.width)) {
             return TV_ERROR_ADDRESS;
         }
         if (param->direction == TV_IN) {
@@ -100,21 +123,6 @@ static enum tv_error plan_back(struct tv_memory *memory, const struct tv_marshal
     return TV_OK;
 }
 
-/* A part of the area without gaps, gathered because each write of PAL memory has its price. */
-struct piece {
-    uint64_t start;
-    unsigned words;
-    uint64_t word[1 + TV_PARAMS_MAX * sizeof(struct tv_passed_param) / sizeof(uint64_t)];
-};
-
-static void write_piece(struct tv_memory *memory, struct piece *piece)
-{
-    if (piece->words > 0) {
-        tv_memory_write_pal(memory, piece->start, piece->word, piece->words * sizeof(uint64_t));
-    }
-    piece->words = 0;
-}
-
 static enum tv_error write_data(struct tv_memory *memory, const struct tv_param *param,
                                 uint64_t pal, uint64_t caller)
 {
@@ -125,97 +133,82 @@ static enum tv_error write_data(struct tv_memory *memory, const struct tv_param 
     return tv_memory_copy_in(memory, pal, caller, param->bytes);
 }
 
+/* The bytes of a pointer separate its record from the next one: a write ends with each pointer. */
 static enum tv_error write_area(struct tv_memory *memory, const struct tv_marshal_plan *plan,
-                                const uint64_t *value)
+                                const struct words *words)
 {
-    const struct tv_signature *signature = &plan->signature;
-    struct piece piece;
+    uint64_t start = plan->area;
+    const char *from = (const char *)&words->count;
+    const char *end = (const char *)&words->record[words->count];
 
-    piece.start = plan->area;
-    piece.word[0] = signature->count;
-    piece.words = 1;
-    for (unsigned index = signature->count; index-- > 0;) {
-        const struct tv_param *param = &signature->param[index];
-        bool pointer = param->type == TV_PARAM_POINTER;
-        uint64_t own = narrow(signature, value[index]);
-        if (piece.words == 0) {
-            piece.start = plan->record[index];
+    for (unsigned i = 0; i < plan->pointer_count; i++) {
+        unsigned index = plan->pointer[i];
+        const struct tv_passed_param *record = record_of(words, index);
+        const char *next = (const char *)(record + 1);
+        tv_memory_write_pal(memory, start, from, (size_t)(next - from));
+        enum tv_error error =
+            write_data(memory, &plan->signature.param[index], plan->data[index], record->value);
+        if (error != TV_OK) {
+            return error;
         }
-        piece.word[piece.words] = param->type;
-        piece.word[piece.words + 1] = pointer ? param->bytes : word_bytes(signature->width);
-        piece.word[piece.words + 2] = own;
-        piece.words += 3;
-        if (pointer) {
-            write_piece(memory, &piece);
-            enum tv_error error = write_data(memory, param, plan->data[index], own);
-            if (error != TV_OK) {
-                return error;
-            }
-        }
+        from = next;
+        start = index > 0 ? plan->record[index - 1] : 0;
     }
-    write_piece(memory, &piece);
+    if (from != end) {
+        tv_memory_write_pal(memory, start, from, (size_t)(end - from));
+    }
     return TV_OK;
 }
 
-/* What the PAL gets as that parameter: a number, or an address in the area. */
-static uint64_t argument(const struct tv_marshal_plan *plan, const uint64_t *value, unsigned index)
-{
-    const struct tv_signature *signature = &plan->signature;
-    if (index >= signature->count) {
-        return 0;
-    }
-    return signature->param[index].type == TV_PARAM_POINTER ? plan->data[index]
-                                                            : narrow(signature, value[index]);
-}
-
 static void enter32(struct tv_memory *memory, const struct tv_marshal_plan *plan,
-                    const uint64_t *value, uint64_t sentinel)
+                    const struct words *words, uint64_t sentinel)
 {
     uint32_t word[STACK_WORDS_32];
     unsigned count = plan->signature.count;
 
     word[0] = (uint32_t)sentinel;
     for (unsigned i = 0; i < count; i++) {
-        word[1 + i] = (uint32_t)argument(plan, value, i);
+        word[1 + i] = (uint32_t)words->argument[i];
     }
     tv_memory_write_pal(memory, plan->rsp, word, (1 + count) * sizeof(word[0]));
 }
 
 static void enter64(struct tv_memory *memory, const struct tv_marshal_plan *plan,
-                    const uint64_t *value, uint64_t sentinel, struct tv_marshal_entry *entry)
+                    struct words *words, uint64_t sentinel, struct tv_marshal_entry *entry)
 {
-    uint64_t word[STACK_WORDS_64];
-    unsigned on_stack = count_on_stack(&plan->signature);
-
-    word[0] = sentinel;
-    for (unsigned i = 0; i < on_stack; i++) {
-        word[1 + i] = argument(plan, value, REGISTER_PARAMS_64 + i);
-    }
-    tv_memory_write_pal(memory, plan->rsp, word, (1 + on_stack) * sizeof(word[0]));
-    entry->rdi = argument(plan, value, 0);
-    entry->rsi = argument(plan, value, 1);
-    entry->rdx = argument(plan, value, 2);
-    entry->rcx = argument(plan, value, 3);
-    entry->r8 = argument(plan, value, 4);
-    entry->r9 = argument(plan, value, 5);
+    entry->rdi = words->argument[0];
+    entry->rsi = words->argument[1];
+    entry->rdx = words->argument[2];
+    entry->rcx = words->argument[3];
+    entry->r8 = words->argument[4];
+    entry->r9 = words->argument[5];
+    /* The last one that is in a register makes room for the return address below the others. */
+    uint64_t *stack = &words->argument[REGISTER_PARAMS_64 - 1];
+    stack[0] = sentinel;
+    tv_memory_write_pal(memory, plan->rsp, stack,
+                        (1 + count_on_stack(&plan->signature)) * sizeof(stack[0]));
 }
 
 enum tv_error tv_marshal_in(struct tv_memory *memory, const struct tv_marshal_plan *plan,
                             const uint64_t value[TV_PARAMS_MAX], uint64_t sentinel,
                             struct tv_marshal_entry *entry, struct tv_marshal_back *back)
 {
-    enum tv_error error = plan_back(memory, plan, value, back);
+    struct words words;
+
+    gather(plan, value, &words);
+    enum tv_error error = plan_back(memory, plan, &words, back);
     if (error == TV_OK) {
-        error = write_area(memory, plan, value);
+        error = write_area(memory, plan, &words);
     }
     if (error != TV_OK) {
         return error;
     }
-    *entry = (struct tv_marshal_entry){.rsp = plan->rsp};
+    entry->rsp = plan->rsp;
     if (plan->signature.width == VCPU_64BIT) {
-        enter64(memory, plan, value, sentinel, entry);
+        enter64(memory, plan, &words, sentinel, entry);
     } else {
-        enter32(memory, plan, value, sentinel);
+        entry->rdi = entry->rsi = entry->rdx = entry->rcx = entry->r8 = entry->r9 = 0;
+        enter32(memory, plan, &words, sentinel);
     }
     return TV_OK;
 }

@@ -79,6 +79,9 @@ static bool take_param(struct tv_marshal_plan *plan, unsigned index, struct area
     bool padded = plan->signature.padded;
 
     plan->data[index] = 0;
+    if (param->type == TV_PARAM_POINTER) {
+        plan->pointer[plan->pointer_count++] = (uint8_t)index;
+    }
     return take(area, sizeof(struct tv_passed_param), padded ? RECORD_ALIGNMENT : 1,
                 &plan->record[index]) &&
            (param->type == TV_PARAM_INTEGER ||
@@ -95,6 +98,7 @@ static enum tv_error plan_area(struct tv_marshal_plan *plan, const struct tv_mar
     }
     plan->area = room->param_start + TV_PARAM_AREA_OFFSET;
     struct area area = {plan->area + count_bytes, room->param_start + room->param_bytes};
+    plan->pointer_count = 0;
     for (unsigned index = plan->signature.count; index-- > 0;) {
         if (!take_param(plan, index, &area)) {
             *faulty = index;

@@ -39,6 +39,8 @@ struct tv_marshal_plan {
     uint64_t area;                  /* PARAM start + TV_PARAM_AREA_OFFSET: the u64 count */
     uint64_t record[TV_PARAMS_MAX]; /* address of each parameter's struct tv_passed_param */
     uint64_t data[TV_PARAMS_MAX];   /* address of a pointer's bytes */
+    unsigned pointer_count;
+    uint8_t pointer[TV_PARAMS_MAX]; /* which parameters are pointers, in the order of the area */
     uint64_t rsp;                   /* at the PAL's entry: the sentinel lies there */
 };
 

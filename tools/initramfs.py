@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""Builds a guest's initramfs: busybox, the scripts of guests/linux and the facts helper.
+"""Builds a guest's initramfs: busybox, and the scripts and programs of guests/linux.
 
 The archive (cpio, new ASCII format) is written here, byte for byte the same on every machine: no
 times, no owners, sorted names. It stays uncompressed, which boots in fewer instructions.
 
     tools/initramfs.py amd64|i386 [OUTPUT]
 """
+import glob
 import os
 import stat
 
@@ -18,6 +19,10 @@ MACHINE_FLAG = {"amd64": "-m64", "i386": "-m32"}
 COMPILER_FLAGS = ["-Os", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-nostdlib", "-static",
                   "-fno-pic", "-no-pie", "-fno-stack-protector", "-fcf-protection=none",
                   "-fno-asynchronous-unwind-tables", "-Wl,--build-id=none", "-s"]
+# PALs may not use vector registers, and their functions work wherever they are copied to: no table
+# of a switch, no call of memset() for a loop.
+PAL_FLAGS = ["-mgeneral-regs-only", "-fno-jump-tables", "-fno-tree-loop-distribute-patterns",
+             "-fno-ipa-icf"]
 
 
 def cpio_entry(number, name, mode, data=b"", device=(0, 0)):
@@ -35,16 +40,16 @@ def cpio_archive(members):
     return b"".join(parts) + cpio_entry(0, "TRAILER!!!", 0)
 
 
-def compile_program(architecture, name, sources, include=()):
+def compile_program(architecture, name, sources, include=(), flags=()):
     """A static program without a C library, compiled if one of the sources (paths) is newer."""
     target = os.path.join(GUESTS, architecture, name)
     if not os.path.exists(target) or \
             any(os.path.getmtime(target) < os.path.getmtime(source) for source in sources):
         os.makedirs(os.path.dirname(target), exist_ok=True)
         temporary = "%s.%d" % (target, os.getpid())
-        run(["gcc", MACHINE_FLAG[architecture]] + COMPILER_FLAGS
+        run(["gcc", MACHINE_FLAG[architecture]] + COMPILER_FLAGS + list(flags)
             + ["-I" + folder for folder in include] + ["-o", temporary]
-            + [source for source in sources if source.endswith(".c")])
+            + [source for source in sources if source.endswith((".c", ".S"))])
         os.replace(temporary, target)
     return target
 
@@ -53,14 +58,25 @@ def compile_facts(architecture):
     return compile_program(architecture, "facts", [os.path.join(RECIPE, "facts.c"), SHARED])
 
 
-def compile_hypercalls(architecture):
-    """The program of guests/linux that uses the SDK."""
+def compile_client(architecture, name, sources, flags=()):
+    """A program of guests/linux that uses the SDK."""
     sdk, libtv = os.path.join(ROOT, "sdk"), os.path.join(ROOT, "libtv")
-    sources = [os.path.join(RECIPE, "hypercalls.c"), SHARED, os.path.join(sdk, "nacre.c"),
-               os.path.join(libtv, "abi.c"), os.path.join(sdk, "include/nacre/nacre.h"),
-               os.path.join(libtv, "include/tv/abi.h")]
-    return compile_program(architecture, "hypercalls", sources,
-                           [os.path.join(sdk, "include"), os.path.join(libtv, "include")])
+    shared = [SHARED, os.path.join(sdk, "nacre.c"), os.path.join(libtv, "abi.c"),
+              os.path.join(sdk, "include/nacre/nacre.h"), os.path.join(libtv, "include/tv/abi.h")]
+    return compile_program(architecture, name, sources + shared,
+                           [os.path.join(sdk, "include"), os.path.join(libtv, "include")], flags)
+
+
+def compile_hypercalls(architecture):
+    return compile_client(architecture, "hypercalls", [os.path.join(RECIPE, "hypercalls.c")])
+
+
+def compile_pal(architecture):
+    """guests/linux/pal: C files and headers, and the assembly of this architecture."""
+    folder = os.path.join(RECIPE, "pal")
+    sources = sorted(glob.glob(os.path.join(folder, "*.[ch]")))
+    return compile_client(architecture, "pal",
+                          sources + [os.path.join(folder, "asm_%s.S" % architecture)], PAL_FLAGS)
 
 
 def contents(path):
@@ -76,14 +92,16 @@ def build(architecture, output=None):
         ("bin/busybox", stat.S_IFREG | 0o755, contents(busybox)),
         ("bin/facts", stat.S_IFREG | 0o755, contents(compile_facts(architecture))),
         ("bin/hypercalls", stat.S_IFREG | 0o755, contents(compile_hypercalls(architecture))),
+        ("bin/pal", stat.S_IFREG | 0o755, contents(compile_pal(architecture))),
         ("bin/sh", stat.S_IFLNK | 0o777, b"busybox"),
         ("bin/work", stat.S_IFREG | 0o644, contents(os.path.join(RECIPE, "work"))),
         ("dev/console", stat.S_IFCHR | 0o600, b"", (5, 1)),
         ("init", stat.S_IFREG | 0o755, contents(os.path.join(RECIPE, "init"))),
     ]
     if architecture == "amd64":         # whose kernel runs 32-bit processes too
-        members.append(("bin/hypercalls32", stat.S_IFREG | 0o755,
-                        contents(compile_hypercalls("i386"))))
+        members += [("bin/%s32" % name, stat.S_IFREG | 0o755, contents(compiled("i386")))
+                    for name, compiled in (("hypercalls", compile_hypercalls),
+                                           ("pal", compile_pal))]
     output = output or os.path.join(GUESTS, architecture, "initrd")
     archive = cpio_archive(sorted(members))
     if not os.path.exists(output) or contents(output) != archive:

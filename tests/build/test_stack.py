@@ -38,6 +38,21 @@ void (*volatile chosen[2])(void) = {shallow, deep};
 void entry(void) { for (int i = 0; i < 2; i++) { chosen[i](); } }
 '''}
 
+# A library's table of functions is linked as a whole; never() is not linked.
+TABLE = {'table.c': '''
+void deep(void);
+void shallow(void);
+CALLED void deep(void) { volatile char room[900]; fill(room, 900); }
+CALLED void shallow(void) { volatile char room[50]; fill(room, 50); }
+void (*const table[2])(void) = {shallow, deep};
+void (*const *volatile chosen)(void);
+void entry(void) { chosen = table; shallow(); }
+''', 'never.c': '''
+extern void (*const *volatile chosen)(void);
+void never(void);
+void never(void) { chosen[1](); }
+'''}
+
 STATICS = {'one/same.c': '''
 static CALLED void work(void) { volatile char room[40]; fill(room, 40); }
 void one(void);
@@ -140,6 +155,14 @@ class KnownAnswers(unittest.TestCase):
 
     def test_function_pointers(self):
         self.agrees(POINTERS, 'indirect pointers.c calls shallow deep -- the table\n', 32, 900)
+
+    def test_table_of_which_not_everything_is_called(self):
+        rule = 'indirect never.c calls shallow deep -- the table\n'
+        self.agrees(TABLE, rule, 32, 50)
+        called = {'never.c': TABLE['never.c'],
+                  'table.c': TABLE['table.c'].replace('shallow(); }', 'never(); }').replace(
+                      'void deep', 'void never(void);\nvoid deep', 1)}
+        self.agrees(called, rule, 48, 900)
 
     def test_statics_of_the_same_name(self):
         self.agrees(STATICS, slack=32, at_least=740)

@@ -20,8 +20,8 @@ STACK_REPORT = ['-fstack-usage', '-fcallgraph-info=su']
 # A frame stays below half a page, so that no call can step over the guard page below a stack.
 FRAME_LIMIT = ['-Wstack-usage=2048']
 
-# The C library's own files: their warnings are not ours to mend, and a loop that is memcpy's body
-# must not become a call of memcpy.
+# Files of others: their warnings are not ours to mend, and a loop that is memcpy's body must not
+# become a call of memcpy.
 THIRD_PARTY = ['-std=gnu11', '-w', '-fno-builtin', '-fno-tree-loop-distribute-patterns']
 
 LINK = '''

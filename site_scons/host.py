@@ -11,7 +11,19 @@ FAKE = 'platform/fake'
 HELPERS = 'tests/unit/common'
 
 
-def programs(env, compiler, libs, fake_uses, apps, includes, sources):
+def third_party(env, compiler, libraries):
+    """{name: (library, archive)}; the archives have what only the libraries' own tests use, too."""
+    found = {}
+    for name, library in libraries.items():
+        objects = compiler.objects([*library.sources, *library.test_sources],
+                                   CPPDEFINES=library.defines,
+                                   CCFLAGS=[*library.flags, *env['CCFLAGS']])
+        path = os.path.join(compiler.out, library.name + '.a')
+        found[name] = (library, env.StaticLibrary(path, objects)[0])
+    return found
+
+
+def programs(env, compiler, libs, fake_uses, apps, includes, sources, others):
     """All test programs of one variant, in a fixed order."""
     def archive(name, include):
         path = os.path.join(compiler.out, name.replace('/', '-') + '.a')
@@ -20,6 +32,7 @@ def programs(env, compiler, libs, fake_uses, apps, includes, sources):
     machine = [FAKE, os.path.join(FAKE, 'include'), HELPERS, *includes(fake_uses)]
     archives = {name: archive(name, [os.path.join(name, 'include'), *includes(uses.split())])
                 for name, uses in libs.items()}
+    archives.update({name: built for name, (_, built) in others.items()})
     archives[FAKE] = archive(FAKE, machine)
     archives['apps/common'] = archive('apps/common', ['apps/common', *includes(apps)])
     archives[HELPERS] = archive(HELPERS, [*machine, *includes(apps)])
@@ -29,9 +42,12 @@ def programs(env, compiler, libs, fake_uses, apps, includes, sources):
                [name, os.path.join(name, 'include'), *includes(uses.split())])
               for name, uses in libs.items()]
     groups += [(os.path.join(UNIT, 'fake'), ['libbase'], []),
-               ('tests/contract', ['libbase'], []),
-               (os.path.join(UNIT, 'apps'), ['apps/common', *libs],
+               ('tests/contract', ['libbase', *others], includes(others)),
+               (os.path.join(UNIT, 'apps'), ['apps/common', *apps],
                 ['apps/common', *includes(apps)])]
+    groups += [(os.path.join(UNIT, name), [name],
+                [library.folder, *library.include, *library.private_include])
+               for name, (library, _) in others.items()]
 
     found = []
     for folder, linked, include in groups:

@@ -6,6 +6,9 @@ import os
 
 from SCons.Subst import SUBST_CMD
 
+# The compiler is told that headers below are somebody else's: their warnings are not ours to mend.
+THIRD_PARTY = 'build/third_party/'
+
 _commands = []
 
 
@@ -38,8 +41,11 @@ class Compiler:
         flags = list(overrides.get('CCFLAGS', self.env['CCFLAGS']))
         if is_c:
             flags += self.stack_report
+        flags += [word for path in include if path.startswith(THIRD_PARTY)
+                  for word in ('-isystem', path)]
         settings = dict(overrides, CPPPATH=['#' + path if not os.path.isabs(path) else path
-                                            for path in include], CCFLAGS=flags)
+                                            for path in include
+                                            if not path.startswith(THIRD_PARTY)], CCFLAGS=flags)
         node = self.env.Object(target, source, **settings)
         if is_c and self.stack_report:
             beside = [os.path.splitext(target)[0] + extension for extension in ('.su', '.ci')]

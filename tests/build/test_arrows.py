@@ -64,3 +64,12 @@ class Arrows(unittest.TestCase):
                                                    'int hw_planted(void)\n{\n'
                                                    '    return ept_planted();\n}\n'},
                      'planted.o uses ept_planted')
+
+    def test_header_of_the_crypto_library_where_it_is_not_declared(self):
+        self.refused({'libept/planted.c': '#include <bearssl.h>\n'},
+                     'libept/planted.c', 'No such file or directory')
+
+    def test_extern_of_the_crypto_library_where_it_is_not_declared(self):
+        self.refused({'libept/planted.c': 'void br_sha1_init(void *);\nvoid ept_planted(void);\n'
+                                          'void ept_planted(void)\n{\n    br_sha1_init(0);\n}\n'},
+                     'planted.o uses br_sha1_init', 'libbearssl.a')

@@ -11,7 +11,7 @@ PACKAGE_FILE = '/usr/src/newlib/' + ARCHIVE
 
 UNPACK = ['newlib/libc/', 'newlib/libm/common/', 'COPYING.NEWLIB']
 
-INCLUDE = ['newlib/libc/include']
+INCLUDE = ['.', 'newlib/libc/include']
 PRIVATE_INCLUDE = ['newlib/libc/stdio', 'newlib/libc/stdlib', 'newlib/libc/string',
                    'newlib/libc/ctype', 'newlib/libc/locale', 'newlib/libm/common']
 

@@ -1,4 +1,4 @@
-"""picolibc: the C library of the image by default. Data only; site_scons/libc.py does the work.
+"""picolibc: the C library of the image by default. Data only; site_scons/thirdparty.py does the work.
 
 Its own build system cannot be used with the image's flags (it always compiles floating point), so
 the wanted files are listed here and compiled one by one with exactly the flags of the image.
@@ -12,13 +12,14 @@ ARCHIVE = 'picolibc_1.8.10.orig.tar.gz'
 POOL_PATH = 'pool/main/p/picolibc/' + ARCHIVE
 SHA256 = 'd1fc2a20f217472f8d9da084a519a25678e8d91852a41c7f3f1840d3508f7163'
 PACKAGE_FILE = None
+INSTEAD = ', or build with libc=newlib'  # what else to do where it cannot be had
 
 # What is unpacked, below the archive's own top folder.
 UNPACK = ['newlib/libc/', 'newlib/libm/common/', 'COPYING.picolibc', 'COPYING.NEWLIB']
 
 # Include folders for everybody who uses the library, in this order, below the unpacked folder;
-# third_party/picolibc itself (picolibc.h) comes first.
-INCLUDE = ['newlib/libc/tinystdio', 'newlib/libc/include']
+# that itself comes first: it has picolibc.h.
+INCLUDE = ['.', 'newlib/libc/tinystdio', 'newlib/libc/include']
 
 # Include folders and definitions that only the library's own files see.
 PRIVATE_INCLUDE = ['newlib/libc/stdlib', 'newlib/libc/string', 'newlib/libc/ctype',

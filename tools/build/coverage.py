@@ -52,7 +52,8 @@ def main():
     info = os.path.join(out, 'coverage.info')
     lcov('--capture', '--directory', out, '--base-directory', '.', '--no-external',
          '--output-file', info)
-    lcov('--remove', info, os.path.abspath('tests') + '/*', '--output-file', info)
+    lcov('--remove', info, os.path.abspath('tests') + '/*',
+         os.path.abspath('build/third_party') + '/*', '--output-file', info)
     html = os.path.join(out, 'html')
     quietly('genhtml', '--quiet', '--branch-coverage', '--title', 'Nacre', '--prefix', os.getcwd(),
             '--output-directory', html, info)

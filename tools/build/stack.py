@@ -169,7 +169,7 @@ class Proof:
             below = [longest(use, (*above, name)) for use in uses.get(name, ()) if use not in above]
             return budget.get(name, 0) + max(below, default=0)
         budget['sink'] = budget['platform']  # base_check_failed and base_log_sink: libbase asks
-        path = longest('app') + budget['libc'] + budget['crypto']
+        path = longest('app') + budget['libc']
         if uses and path > numbers['STACK_PATH_BYTES']:
             self.faults.append('%s: the longest path through the arrows of LIBS needs %d bytes, '
                                'STACK_PATH_BYTES adds up %d' % (self.header, path,

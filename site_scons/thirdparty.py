@@ -1,12 +1,15 @@
-"""The C library of the image: fetched, checked, unpacked and patched as third_party/NAME/recipe.py
-says. The unpacked folder lies in build/ and is named after the recipe's content, so that a changed
-recipe is a different folder and everything that includes from it is compiled again."""
+"""A library of others, like the image's C library: fetched, checked, unpacked and patched as
+third_party/NAME/recipe.py says. The unpacked folder lies in build/ and is named after the recipe's
+content, so that a changed recipe is a different folder and everything that includes from it is
+compiled again."""
 
 import hashlib
 import os
 import shutil
 import subprocess
 import tarfile
+
+import flags
 
 APT_HELPER = '/usr/lib/apt/apt-helper'
 
@@ -15,22 +18,30 @@ class Unavailable(Exception):
     """The sources cannot be had; the text says what to do."""
 
 
-class CLibrary:
-    """Where one prepared C library lies and how it is compiled."""
+class Library:
+    """Where one prepared library lies and how it is compiled."""
 
     def __init__(self, recipe, folder):
         self.name = recipe['NAME']
-        self.include = [folder] + [os.path.join(folder, path) for path in recipe['INCLUDE']]
+        self.folder = folder
+        self.include = [os.path.normpath(os.path.join(folder, path))
+                        for path in recipe['INCLUDE']]
         self.private_include = [os.path.join(folder, path) for path in recipe['PRIVATE_INCLUDE']]
         self.defines = recipe['DEFINES']
-        self.sources = [os.path.join(folder, directory, name + '.c')
-                        for directory, names in recipe['SOURCES'].items()
-                        for name in names.split()]
+        self.sources = self._listed(recipe['SOURCES'])
+        self.test_sources = self._listed(recipe.get('TEST_SOURCES', {}))
         self.sources += [os.path.join(folder, name) for name in recipe['OWN_SOURCES']]
+        # It is compiled with these and with the flags of a machine.
+        self.flags = [*flags.THIRD_PARTY,
+                      *('-I' + path for path in [*self.include, *self.private_include])]
+
+    def _listed(self, table):
+        return [os.path.join(self.folder, directory, name + '.c')
+                for directory, names in table.items() for name in names.split()]
 
 
 def prepare(name, recipe_dir, build_dir):
-    """Returns the CLibrary, after making its folder if it is not there yet."""
+    """Returns the Library, after making its folder if it is not there yet."""
     with open(os.path.join(recipe_dir, 'recipe.py'), encoding='utf-8') as file:
         text = file.read()
     recipe = {}
@@ -44,7 +55,7 @@ def prepare(name, recipe_dir, build_dir):
                           '%s-%s-%s' % (name, recipe['VERSION'], digest.hexdigest()[:8]))
     if not os.path.isdir(folder):
         _make_folder(recipe, recipe_dir, own_files, folder)
-    return CLibrary(recipe, folder)
+    return Library(recipe, folder)
 
 
 def _make_folder(recipe, recipe_dir, own_files, folder):
@@ -111,5 +122,5 @@ def _fetch(recipe):
         if os.path.exists(partial):
             os.remove(partial)
     raise Unavailable('%s could not be fetched from the mirrors that apt uses: put it into %s '
-                      '(SHA-256 %s), or build with libc=newlib'
-                      % (recipe['ARCHIVE'], _cache_dir(), recipe['SHA256']))
+                      '(SHA-256 %s)%s' % (recipe['ARCHIVE'], _cache_dir(), recipe['SHA256'],
+                                          recipe.get('INSTEAD', '')))

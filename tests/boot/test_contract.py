@@ -22,8 +22,8 @@ def source():
 
 
 def test_contract_bochs():
-    contract(Bochs("contract", source(), extra=["cpu: ignore_bad_msrs=0"]), 26)
+    contract(Bochs("contract", source(), extra=["cpu: ignore_bad_msrs=0"]), 29)
 
 
 def test_contract_qemu_without_vmx():
-    contract(Qemu("contract-qemu", source()), 15, NOT_ON_QEMU)
+    contract(Qemu("contract-qemu", source()), 18, NOT_ON_QEMU)

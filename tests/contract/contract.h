@@ -1,9 +1,11 @@
 /*
- * Checks of the hw contract that hold on every machine: the fake one and a booted one.
+ * Checks of the hw contract that hold on every machine: the fake one and a booted one.  Besides,
+ * known answers of the cryptography, because those too must hold where the image runs.
  *
- * A file named check_... uses the headers of hw, libbase and this one only, so that it links into
- * the tests of this host (test_contract.c) and into an image.  Whoever runs the checks provides
- * contract_failed() and the machine's description; each check leaves the CPU as it found it.
+ * A file named check_... uses the headers of hw, crypto, libbase and this one only, so that it
+ * links into the tests of this host (test_contract.c) and into an image.  Whoever runs the checks
+ * provides contract_failed() and the machine's description; each check leaves the CPU as it found
+ * it.
  */
 #ifndef CONTRACT_CONTRACT_H
 #define CONTRACT_CONTRACT_H
@@ -28,7 +30,7 @@ struct contract_check {
 
 /* Tables that end with a NULL name; every check in them runs on the boot CPU, alone. */
 extern const struct contract_check contract_cpu[], contract_memory[], contract_vmx[],
-    contract_entry[], contract_apic[];
+    contract_entry[], contract_apic[], contract_crypto[];
 
 /* Provided by the runner; may return, the check ends then. */
 void contract_failed(const char *file, unsigned line, const char *expression);

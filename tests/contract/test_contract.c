@@ -1,4 +1,5 @@
-/* Runs all checks of the contract on the fake machine, for every CPU model and both APIC modes. */
+/* Runs all checks of the contract on the fake machine, for every CPU model and both APIC modes,
+ * and those of the cryptography. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 /* The check files are parts of this program here; in an image they are linked. */
 #include "check_apic.c"
 #include "check_cpu.c"
+#include "check_crypto.c"
 #include "check_entry.c"
 #include "check_memory.c"
 #include "check_vmx.c"
@@ -58,8 +60,17 @@ static void test_contract(void **state)
     }
 }
 
+/* Nothing of the machine's: once is enough. */
+static void test_crypto(void **state)
+{
+    (void)state;
+    struct fake_config config = fake_config_default();
+    run(contract_crypto, &config);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_contract)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_contract),
+                                       cmocka_unit_test(test_crypto)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 /* The check files are parts of this program, as in tests/contract/test_contract.c. */
 #include "../../../contract/check_apic.c"
 #include "../../../contract/check_cpu.c"
+#include "../../../contract/check_crypto.c"
 #include "../../../contract/check_entry.c"
 #include "../../../contract/check_memory.c"
 #include "../../../contract/check_vmx.c"
@@ -55,6 +56,7 @@ _Noreturn void app_main(const struct hw_boot_info *boot)
     run(contract_vmx, &machine);
     run(contract_entry, &machine);
     run(contract_apic, &machine);
+    run(contract_crypto, &machine);
     log_info("contract: %u passed, %u failed", passed, failed);
     hw_halt();
 }

@@ -1,0 +1,126 @@
+/*
+ * The cryptography that the image brings: known answers, so that the code which the image runs is
+ * tried on the CPU that runs it.  No part of hw, but needed on every machine as well.
+ */
+#include "contract.h"
+
+#include <bearssl.h>
+#include <string.h>
+
+struct digests {
+    uint8_t sha1[br_sha1_SIZE], sha256[br_sha256_SIZE];
+};
+
+/* Examples of FIPS 180-4 that NIST publishes, and nothing at all. */
+static const struct {
+    const char *message;
+    struct digests digests;
+} examples[] = {
+    {"",
+     {{0xda, 0x39, 0xa3, 0xee, 0x5e, 0x6b, 0x4b, 0x0d, 0x32, 0x55,
+       0xbf, 0xef, 0x95, 0x60, 0x18, 0x90, 0xaf, 0xd8, 0x07, 0x09},
+      {0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4,
+       0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b,
+       0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55}}},
+    {"abc",
+     {{0xa9, 0x99, 0x3e, 0x36, 0x47, 0x06, 0x81, 0x6a, 0xba, 0x3e,
+       0x25, 0x71, 0x78, 0x50, 0xc2, 0x6c, 0x9c, 0xd0, 0xd8, 0x9d},
+      {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40,
+       0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17,
+       0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad}}},
+    {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+     {{0x84, 0x98, 0x3e, 0x44, 0x1c, 0x3b, 0xd2, 0x6e, 0xba, 0xae,
+       0x4a, 0xa1, 0xf9, 0x51, 0x29, 0xe5, 0xe5, 0x46, 0x70, 0xf1},
+      {0x24, 0x8d, 0x6a, 0x61, 0xd2, 0x06, 0x38, 0xb8, 0xe5, 0xc0, 0x26,
+       0x93, 0x0c, 0x3e, 0x60, 0x39, 0xa3, 0x3c, 0xe4, 0x59, 0x64, 0xff,
+       0x21, 0x67, 0xf6, 0xec, 0xed, 0xd4, 0x19, 0xdb, 0x06, 0xc1}}},
+};
+/* NIST's third example: a million times 'a'. */
+static const struct digests million = {{0x34, 0xaa, 0x97, 0x3c, 0xd4, 0xc4, 0xda, 0xa4, 0xf6, 0x1e,
+                                        0xeb, 0x2b, 0xdb, 0xad, 0x27, 0x31, 0x65, 0x34, 0x01, 0x6f},
+                                       {0xcd, 0xc7, 0x6e, 0x5c, 0x99, 0x14, 0xfb, 0x92,
+                                        0x81, 0xa1, 0xc7, 0xe2, 0x84, 0xd7, 0x3e, 0x67,
+                                        0xf1, 0x80, 0x9a, 0x48, 0xa4, 0x97, 0x20, 0x0e,
+                                        0x04, 0x6d, 0x39, 0xcc, 0xc7, 0x11, 0x2c, 0xd0}};
+/* Of 200 bytes, each 7 more than the one before, from 0 on. */
+#define RAMP_BYTES 200
+static const struct digests ramp = {{0x60, 0x71, 0xe0, 0x33, 0x8c, 0x68, 0xd8, 0xfb, 0xc6, 0xce,
+                                     0x92, 0xfe, 0x6b, 0xa2, 0x08, 0xfe, 0xa2, 0xb6, 0x8c, 0xf1},
+                                    {0xb5, 0x31, 0xab, 0xd8, 0xda, 0xe7, 0x23, 0x2c,
+                                     0x86, 0x1a, 0xc9, 0xf5, 0x0a, 0xff, 0x99, 0x52,
+                                     0xd2, 0x9c, 0x8d, 0x4c, 0x37, 0x72, 0x55, 0x1c,
+                                     0xc5, 0xbc, 0xe5, 0xd3, 0x9d, 0x2c, 0xd0, 0x8d}};
+
+struct hashes {
+    br_sha1_context sha1;
+    br_sha256_context sha256;
+};
+
+static void begin(struct hashes *hashes)
+{
+    br_sha1_init(&hashes->sha1);
+    br_sha256_init(&hashes->sha256);
+}
+
+static void add(struct hashes *hashes, const void *data, size_t bytes)
+{
+    br_sha1_update(&hashes->sha1, data, bytes);
+    br_sha256_update(&hashes->sha256, data, bytes);
+}
+
+static bool end_is(const struct hashes *hashes, const struct digests *expected)
+{
+    struct digests found;
+    br_sha1_out(&hashes->sha1, found.sha1);
+    br_sha256_out(&hashes->sha256, found.sha256);
+    return memcmp(found.sha1, expected->sha1, sizeof(found.sha1)) == 0 &&
+           memcmp(found.sha256, expected->sha256, sizeof(found.sha256)) == 0;
+}
+
+static void examples_are_right(const struct contract_machine *machine)
+{
+    (void)machine;
+    for (unsigned i = 0; i < sizeof examples / sizeof examples[0]; i++) {
+        struct hashes hashes;
+        begin(&hashes);
+        add(&hashes, examples[i].message, strlen(examples[i].message));
+        REQUIRE(end_is(&hashes, &examples[i].digests));
+    }
+}
+
+static void long_message_is_right(const struct contract_machine *machine)
+{
+    (void)machine;
+    uint8_t part[250];
+    struct hashes hashes;
+    memset(part, 'a', sizeof(part));
+    begin(&hashes);
+    for (unsigned i = 0; i < 1000000 / sizeof(part); i++) {
+        add(&hashes, part, sizeof(part));
+    }
+    REQUIRE(end_is(&hashes, &million));
+}
+
+/* Every way to cut a message in two: before, at and behind the blocks of 64 bytes. */
+static void parts_are_as_the_whole(const struct contract_machine *machine)
+{
+    (void)machine;
+    uint8_t message[RAMP_BYTES];
+    for (unsigned i = 0; i < RAMP_BYTES; i++) {
+        message[i] = (uint8_t)(7 * i);
+    }
+    for (unsigned cut = 0; cut <= RAMP_BYTES; cut++) {
+        struct hashes hashes;
+        begin(&hashes);
+        add(&hashes, message, cut);
+        add(&hashes, message + cut, RAMP_BYTES - cut);
+        REQUIRE(end_is(&hashes, &ramp));
+    }
+}
+
+const struct contract_check contract_crypto[] = {
+    {"crypto: SHA-1 and SHA-256 of short messages", examples_are_right, false},
+    {"crypto: SHA-1 and SHA-256 of a million bytes", long_message_is_right, false},
+    {"crypto: a message in two parts", parts_are_as_the_whole, false},
+    {0},
+};

@@ -1,4 +1,5 @@
-"""picolibc: the C library of the image by default. Data only; site_scons/thirdparty.py does the work.
+"""picolibc: the C library of the image by default. Data only; site_scons/thirdparty.py does the
+work.
 
 Its own build system cannot be used with the image's flags (it always compiles floating point), so
 the wanted files are listed here and compiled one by one with exactly the flags of the image.

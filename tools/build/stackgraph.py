@@ -179,7 +179,7 @@ class Graph:
                 continue
             self._check_frame(name, functions, code)
             self._check_calls(name, functions, code)
-            # A table of functions is linked whole; those that only uncalled code would call are dead.
+            # A table of functions is linked whole; what only uncalled code would call is dead.
             is_dead = pointed.intersection(symbol.name for symbol in self.elf.names_at[address])
             if not reached.intersection(functions) and not is_dead:
                 self.fault('%s is in the image, but no path of the graph leads to it', name)

@@ -15,18 +15,11 @@ static void add_section(struct pal *pal, enum tv_section_type type, const void *
     section->start_addr = (uintptr_t)start;
 }
 
-static void clear(void *start, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++) {
-        ((uint8_t *)start)[i] = 0;
-    }
-}
-
 void pal_make(struct pal *pal, const void *function, unsigned param_pages)
 {
     const size_t code_bytes = (size_t)(__stop_pal_code - __start_pal_code);
 
-    clear(pal, sizeof(*pal));
+    memset(pal, 0, sizeof(*pal));
     pal->code_pages = (unsigned)((code_bytes + PAGE - 1) / PAGE);
     pal->param_pages = param_pages;
     pal->pages = 1 + pal->code_pages + param_pages + PAL_STACK_PAGES;
@@ -35,9 +28,7 @@ void pal_make(struct pal *pal, const void *function, unsigned param_pages)
     pal->code = block + PAGE;
     pal->param = pal->code + pal->code_pages * PAGE;
     pal->stack = pal->param + param_pages * PAGE;
-    for (size_t i = 0; i < code_bytes; i++) {
-        pal->code[i] = __start_pal_code[i];
-    }
+    memcpy(pal->code, __start_pal_code, code_bytes);
     pal->entry = (uintptr_t)pal->code + ((uintptr_t)function - (uintptr_t)__start_pal_code);
     sys_protect(pal->code, pal->code_pages, PROT_READ | PROT_EXEC);
     sys_no_fork(block, pal->pages);
@@ -128,7 +119,7 @@ void pal_end(struct pal *pal)
 void pal_call(const struct pal *pal, struct pal_frame *frame, unsigned count,
               const uintptr_t *arguments)
 {
-    clear(frame, sizeof(*frame));
+    memset(frame, 0, sizeof(*frame));
     frame->entry = pal->entry;
     frame->count = count;
     for (unsigned i = 0; i < count; i++) {

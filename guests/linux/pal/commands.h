@@ -6,10 +6,19 @@
 #include <stdbool.h>
 
 void command_basic(int count, char *const arguments[]);
+void command_errors(int count, char *const arguments[]);
+void command_faults(int count, char *const arguments[]);
+void command_many(int count, char *const arguments[]);
+void command_storm(int count, char *const arguments[]);
+void command_vector(int count, char *const arguments[]);
+void command_new(int count, char *const arguments[]);
+void command_death(int count, char *const arguments[]);
 void command_bench(int count, char *const arguments[]);
 
-/* Of bench: bench_concurrent.c. */
+/* Parts of them in files of their own. */
 void bench_concurrent(unsigned calls);
+void new_identity(void);
+void death_of_the_curious(void);
 
 /* The argument's number, or otherwise if there is none. */
 unsigned argument_number(int count, char *const arguments[], int index, unsigned otherwise);

@@ -14,8 +14,15 @@ static const struct {
     const char *name;
     void (*run)(int count, char *const arguments[]);
 } commands[] = {
-    {"basic", command_basic}, /* parameters, registers, secrets, sharing, wiping */
-    {"bench", command_bench}, /* OPERATION [N]: what things cost, in ticks of the TSC */
+    {"basic", command_basic},   /* parameters, registers, secrets, sharing, wiping */
+    {"errors", command_errors}, /* registrations that are refused */
+    {"faults", command_faults}, /* PALs and callers that misbehave */
+    {"many", command_many},   /* [CYCLES]: as many PALs as there can be; then one after the other */
+    {"storm", command_storm}, /* [THREADS [CALLS]]: on all CPUs at once */
+    {"vector", command_vector}, /* x87, SSE and AVX */
+    {"new", command_new},       /* Nacre's own interface */
+    {"death", command_death},   /* processes that die with a PAL, or look into another's */
+    {"bench", command_bench},   /* OPERATION [N]: what things cost, in ticks of the TSC */
 };
 
 bool same_text(const char *a, const char *b)

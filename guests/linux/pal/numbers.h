@@ -12,6 +12,7 @@ enum {
     NR_MPROTECT = 10,
     NR_MUNMAP = 11,
     NR_SIGACTION = 13,
+    NR_IOCTL = 16,
     NR_PREAD = 17,
     NR_PIPE = 22,
     NR_YIELD = 24,
@@ -22,6 +23,7 @@ enum {
     NR_WAIT = 61,
     NR_KILL = 62,
     NR_FTRUNCATE = 77,
+    NR_SYSINFO = 99,
     NR_SIGALTSTACK = 131,
     NR_FUTEX = 202,
     NR_SETAFFINITY = 203,
@@ -40,9 +42,11 @@ enum {
     NR_GETPID = 20,
     NR_KILL = 37,
     NR_PIPE = 42,
+    NR_IOCTL = 54,
     NR_MUNMAP = 91,
     NR_FTRUNCATE = 93,
     NR_WAIT = 114,
+    NR_SYSINFO = 116,
     NR_MPROTECT = 125,
     NR_YIELD = 158,
     NR_NANOSLEEP = 162,
@@ -66,11 +70,13 @@ enum {
     MAP_ANONYMOUS = 0x20,
     MAP_LOCKED = 0x2000,
     MADV_DONTFORK = 10,
+    MADV_DOFORK = 11,
     SA_SIGINFO = 4,
     SA_ONSTACK = 0x08000000,
     SA_RESTORER = 0x04000000,
     SA_NODEFER = 0x40000000,
-    WNOHANG = 1
+    WNOHANG = 1,
+    TCSBRK = 0x5409
 };
 
 /* CLONE_VM, _FS, _FILES, _SIGHAND, _THREAD, _SYSVSEM, _PARENT_SETTID, _CHILD_CLEARTID */

@@ -38,6 +38,8 @@ static void finish(void)
 {
     put_text("\n");
     (void)system_call(SYSCALL_WRITE, 1, (long)line, (long)line_bytes);
+    /* Else the hypervisor, which writes to the same serial port, would cut the line in two. */
+    sys_drain(1);
 }
 
 void say(const char *what, const char *name, uint64_t value)

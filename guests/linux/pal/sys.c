@@ -3,6 +3,23 @@
 #include "numbers.h"
 #include "say.h"
 
+/* The compiler calls these two for structures. */
+void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        ((uint8_t *)to)[i] = ((const uint8_t *)from)[i];
+    }
+    return to;
+}
+
+void *memset(void *start, int value, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        ((uint8_t *)start)[i] = (uint8_t)value;
+    }
+    return start;
+}
+
 static long call3(long number, long a, long b, long c)
 {
     return sys_call(number, a, b, c, 0, 0, 0);
@@ -56,6 +73,13 @@ void sys_no_fork(void *start, size_t pages)
     check(result == 0, "madvise", (uintptr_t)result);
 }
 
+void sys_do_fork(void *start, size_t pages)
+{
+    long result = call3(NR_MADVISE, (long)start, (long)(pages * PAGE), MADV_DOFORK);
+
+    check(result == 0, "madvise", (uintptr_t)result);
+}
+
 int sys_memory_file(size_t pages)
 {
     long file = call3(NR_MEMFD, (long)"pal", 0, 0);
@@ -76,6 +100,11 @@ void *sys_map_file(int file, size_t pages)
 long sys_write(int file, const void *from, size_t bytes)
 {
     return call3(NR_WRITE, file, (long)from, (long)bytes);
+}
+
+void sys_drain(int file)
+{
+    (void)call3(NR_IOCTL, file, TCSBRK, 1);
 }
 
 long sys_read(int file, void *to, size_t bytes)
@@ -154,6 +183,14 @@ int sys_wait(int process, unsigned seconds)
         sys_sleep_ms(10);
     }
     return -1;
+}
+
+uint64_t sys_free_bytes(void)
+{
+    unsigned long info[32] = {0}; /* struct sysinfo: free RAM is its sixth word */
+
+    (void)call3(NR_SYSINFO, (long)info, 0, 0);
+    return info[5];
 }
 
 unsigned sys_cpus(void)

@@ -13,6 +13,9 @@ enum { PROT_NONE = 0, PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4 };
 enum { SIGILL = 4, SIGBUS = 7, SIGFPE = 8, SIGKILL = 9, SIGSEGV = 11 };
 enum { EFAULT = 14 };
 
+void *memcpy(void *restrict to, const void *restrict from, size_t bytes);
+void *memset(void *start, int value, size_t bytes);
+
 /* Zeroed pages of our own, present and locked; a failure ends the program. */
 void *sys_pages(size_t pages);
 /* The same, neither present nor locked. */
@@ -21,11 +24,15 @@ void sys_unmap(void *start, size_t pages);
 void sys_protect(void *start, size_t pages, int protection);
 /* The pages are not copied to children. */
 void sys_no_fork(void *start, size_t pages);
+/* They are again. */
+void sys_do_fork(void *start, size_t pages);
 /* A file of so many pages without a name; and a mapping of one, read and write, shared. */
 int sys_memory_file(size_t pages);
 void *sys_map_file(int file, size_t pages);
 
 long sys_write(int file, const void *from, size_t bytes);
+/* Waits until a terminal has shown what was written. */
+void sys_drain(int file);
 long sys_read(int file, void *to, size_t bytes);
 long sys_pread(int file, void *to, size_t bytes, uintptr_t offset);
 int sys_open(const char *path);
@@ -41,6 +48,7 @@ void sys_kill(int process, int signal);
 int sys_wait(int process, unsigned seconds);
 void sys_sleep_ms(unsigned milliseconds);
 
+uint64_t sys_free_bytes(void);
 unsigned sys_cpus(void);
 void sys_pin(unsigned cpu);
 

@@ -119,25 +119,39 @@ enum gwalk_status gwalk_read(const struct gwalk_paging *paging, const struct ept
     return status;
 }
 
+static enum gwalk_status write_pages(struct copy *copy, const uint8_t *from)
+{
+    enum gwalk_status status = find_pieces(copy);
+    uint64_t done = 0;
+    for (unsigned i = 0; i < copy->count && status == GWALK_OK; i++) {
+        uint64_t bytes = piece_bytes(copy->linear + done, copy->bytes - done);
+        if (hw_phys_write(copy->piece[i], from + done, bytes) != STATUS_OK) {
+            status = GWALK_NESTED;
+        }
+        done += bytes;
+    }
+    return status;
+}
+
 enum gwalk_status gwalk_write(const struct gwalk_paging *paging, const struct ept *ept,
                               uint64_t linear, const void *from, size_t bytes, unsigned access,
                               struct gwalk_result *result)
 {
-    struct copy copy;
-    copy_init(&copy, paging, ept, result);
-    copy.linear = linear;
-    copy.bytes = bytes;
-    copy.access = (access & ~GWALK_EXECUTE) | GWALK_WRITE;
-    enum gwalk_status status = find_pieces(&copy);
-    const uint8_t *at = from;
-    for (unsigned i = 0; i < copy.count && status == GWALK_OK; i++) {
-        uint64_t piece = piece_bytes(linear, bytes);
-        if (hw_phys_write(copy.piece[i], at, piece) != STATUS_OK) {
-            status = GWALK_NESTED;
-        }
-        at += piece;
-        linear += piece;
-        bytes -= piece;
+    access = (access & ~GWALK_EXECUTE) | GWALK_WRITE;
+    if (bytes == 0 || piece_bytes(linear, bytes) != bytes) {
+        struct copy copy;
+        copy_init(&copy, paging, ept, result);
+        copy.linear = linear;
+        copy.bytes = bytes;
+        copy.access = access;
+        return write_pages(&copy, from);
+    }
+    struct walker walker;
+    walker_init(&walker, ept);
+    struct hpa to;
+    enum gwalk_status status = gwalk_page(paging, &walker, linear, access, &to, result);
+    if (status == GWALK_OK && hw_phys_write(to, from, bytes) != STATUS_OK) {
+        status = GWALK_NESTED;
     }
     return status;
 }

@@ -153,6 +153,12 @@ bool hw_phys_cas64(struct hpa address, uint64_t *expected, uint64_t desired)
     return true;
 }
 
+const volatile uint64_t *hw_phys_word(struct hpa address)
+{
+    bool is_word = addr_is_aligned(address.v, 8) && is_memory(address.v, 8);
+    return is_word ? fake_backing(address.v, 8) : NULL;
+}
+
 uint64_t fake_read64(uint64_t address)
 {
     uint64_t *word = fake_backing(address, 8);

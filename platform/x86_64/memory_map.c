@@ -8,6 +8,7 @@
 #define FOUR_GIB (4ULL << 30)
 
 struct hw_boot_info boot_info;
+struct memory_main memory_main;
 
 /* Of two types that claim the same bytes: RAM yields to everything, ACPI and NVS to the rest. */
 static uint32_t stronger(uint32_t a, uint32_t b)
@@ -137,6 +138,28 @@ uint64_t memory_map_find(const struct hw_boot_info *info, uint64_t bytes, uint64
         }
     }
     return 0;
+}
+
+static void main_candidate(uint64_t start, uint64_t end)
+{
+    end = end < host_space.direct_end ? end : host_space.direct_end;
+    if (start < end && end - start > memory_main.bytes) {
+        memory_main = (struct memory_main){.start = start, .bytes = end - start};
+    }
+}
+
+void memory_map_find_main(void)
+{
+    uint64_t private_start = host_space.region.v;
+    uint64_t private_end = private_start + REGION_PRIVATE_BYTES;
+
+    for (unsigned i = 0; i < boot_info.memory_count; i++) {
+        const struct hw_memory_range *range = &boot_info.memory[i];
+        if (range->type == HW_MEMORY_RAM) { /* what is before the private part, and after it */
+            main_candidate(range->start, range->end < private_start ? range->end : private_start);
+            main_candidate(range->start > private_end ? range->start : private_end, range->end);
+        }
+    }
 }
 
 bool memory_map_is_ram(uint64_t start, uint64_t bytes)

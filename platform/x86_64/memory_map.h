@@ -29,10 +29,28 @@ uint64_t memory_map_find(const struct hw_boot_info *info, uint64_t bytes, uint64
 bool memory_map_is_free(const struct hw_boot_info *info, uint64_t start, uint64_t bytes,
                         const struct hw_memory_range *avoid, unsigned avoid_count);
 
+/* The longest piece of RAM that may be touched: most of what is asked for lies in it. */
+struct memory_main {
+    uint64_t start, bytes; /* none until memory_map_find_main() */
+};
+extern struct memory_main memory_main;
+
+/* Once, when boot_info and host_space are what they will be. */
+void memory_map_find_main(void);
+
 /*
  * [start, start + bytes) is memory that the hypervisor may touch: reported by the firmware (or
  * below 1 MiB) and not in the private part of its own region.
  */
 bool memory_map_is_ram(uint64_t start, uint64_t bytes);
+
+/* Implies memory_map_is_ram(); for the longest piece only, and then in a few instructions. */
+static inline bool memory_map_is_main(uint64_t start, uint64_t bytes)
+{
+    uint64_t offset = start - memory_main.start;
+
+    /* No bytes are not memory: 0 - 1 is more than there is. */
+    return offset < memory_main.bytes && bytes - 1 < memory_main.bytes - offset;
+}
 
 #endif

@@ -129,6 +129,7 @@ _Noreturn void start_early(uint64_t information, uint64_t load_address)
     if (!paging_build(boot_info.region, boot_info.region_bytes, memory_map_ram_end(&boot_info))) {
         refuse("the hypervisor's private memory is too small for its page tables");
     }
+    memory_map_find_main();
     boot_info.loaded = hpa(load_address);
     boot_info.rsdp = find_rsdp();
     boot_info.pool = hpa(boot_info.region.v + REGION_PRIVATE_BYTES);

@@ -68,6 +68,44 @@ static void words_are_exchanged(const struct contract_machine *machine)
     REQUIRE(hw_phys_read(place, &low, 1) == STATUS_OK && low == 5);
 }
 
+/* What a guest may choose as the place of a page table. */
+static void words_can_be_watched(const struct contract_machine *machine)
+{
+    struct hpa place = at(machine, 0x208);
+    hw_phys_write64(place, 7);
+    const volatile uint64_t *word = hw_phys_word(place);
+    REQUIRE(word != NULL && *word == 7);
+    hw_phys_write64(place, 0x8877665544332211);
+    REQUIRE(*word == 0x8877665544332211 && hw_phys_word(place) == word);
+    uint64_t value = 5;
+    REQUIRE(hw_phys_write(place, &value, sizeof value) == STATUS_OK && *word == 5);
+    REQUIRE(hw_phys_word(at(machine, 0x204)) == NULL);
+    REQUIRE(hw_phys_word(hpa(CONFIG_MAX_PHYS_BYTES)) == NULL);
+    REQUIRE(hw_phys_word(hpa(0xfee00000)) == NULL);
+    REQUIRE(hw_phys_word(hpa(~7ULL)) == NULL);
+}
+
+/* Each length around those that the machine copies in another way. */
+static void every_length_is_copied(const struct contract_machine *machine)
+{
+    uint8_t in[100], out[100];
+    for (unsigned bytes = 1; bytes <= 97; bytes++) {
+        for (unsigned i = 0; i < sizeof in; i++) {
+            in[i] = (uint8_t)(i + bytes);
+            out[i] = 0xee;
+        }
+        struct hpa place = at(machine, 0x300 + bytes % 9);
+        REQUIRE(hw_phys_zero(at(machine, 0x2f8), 128) == STATUS_OK);
+        REQUIRE(hw_phys_write(place, in + 1, bytes) == STATUS_OK);
+        REQUIRE(hw_phys_read(place, out + 1, bytes + 1) == STATUS_OK);
+        REQUIRE(out[0] == 0xee && out[bytes + 1] == 0);
+        for (unsigned i = 1; i <= bytes; i++) {
+            REQUIRE(out[i] == in[i]);
+        }
+        REQUIRE(hw_phys_read(place, out, bytes) == STATUS_OK && out[bytes] == in[bytes]);
+    }
+}
+
 static void region_is_bounded(const struct contract_machine *machine)
 {
     uint8_t *page = hw_region_pointer(machine->scratch, PAGE_BYTES);
@@ -95,6 +133,8 @@ const struct contract_check contract_memory[] = {
     {"memory: a move takes overlap", move_takes_overlap, false},
     {"memory: outside RAM is reported", outside_ram_is_reported, false},
     {"memory: words are exchanged", words_are_exchanged, false},
+    {"memory: words can be watched", words_can_be_watched, false},
+    {"memory: every length is copied", every_length_is_copied, false},
     {"memory: the region is bounded", region_is_bounded, false},
     {"memory: static objects are in the region", static_objects_are_in_the_region, false},
     {0},

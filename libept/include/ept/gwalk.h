@@ -68,11 +68,12 @@ enum gwalk_status gwalk_write(const struct gwalk_paging *paging, const struct ep
                               struct gwalk_result *result);
 
 /*
- * Instruction fetches that come again and again from the same places: the entries that the last
- * walks used are kept, and a walk whose entries all still hold the same values gives the same
- * again.  Exact, as the entries are read each time; it saves finding and checking them.  The caller
- * owns the cache (one a vCPU) and zeroes it once, and again when
- * a map is initialised at the address of an older one.
+ * Accesses that come again and again to the same pages: the entries that the last walks used are
+ * kept, and a walk whose entries all still hold the same values gives the same again.  Exact, as
+ * the entries are read each time; it saves finding and checking them.  Flags are part of the
+ * values: a write goes by a kept walk only while the page's entry is dirty.  The caller owns the
+ * cache (one a vCPU and purpose) and zeroes it once, and again when a map is initialised at the
+ * address of an older one.
  */
 #define GWALK_CACHE_LINES 8
 #define GWALK_LEVELS_MAX 5
@@ -80,13 +81,14 @@ enum gwalk_status gwalk_write(const struct gwalk_paging *paging, const struct ep
 struct gwalk_cache_line {
     const struct ept *ept; /* NULL: unused */
     uint64_t generation;   /* of ept */
-    uint64_t page, cr0, cr3, cr4, efer, pdpte;
-    unsigned cpl, count;
-    struct gpa gpa; /* of page */
+    uint64_t page, cr3;
+    uint64_t mode, mode_mask; /* all else that a walk depends on, in the bits of the mask */
+    uint64_t pdpte;           /* with PAE paging */
+    struct gpa gpa;           /* of page */
     struct hpa hpa;
     struct {
-        struct hpa address; /* of the 8 bytes that hold the entry */
-        uint64_t value, mask;
+        const volatile uint64_t *word; /* that holds the entry */
+        uint64_t value;
     } entry[GWALK_LEVELS_MAX];
 };
 
@@ -94,7 +96,15 @@ struct gwalk_cache {
     struct gwalk_cache_line line[GWALK_CACHE_LINES];
 };
 
-/* As gwalk_read() with GWALK_EXECUTE. */
+/* As gwalk_read() and gwalk_write().  What lies across pages is walked anew. */
+enum gwalk_status gwalk_read_cached(struct gwalk_cache *cache, const struct gwalk_paging *paging,
+                                    const struct ept *ept, uint64_t linear, void *to, size_t bytes,
+                                    unsigned access, struct gwalk_result *result);
+enum gwalk_status gwalk_write_cached(struct gwalk_cache *cache, const struct gwalk_paging *paging,
+                                     const struct ept *ept, uint64_t linear, const void *from,
+                                     size_t bytes, unsigned access, struct gwalk_result *result);
+
+/* Instruction fetches: gwalk_read_cached() with GWALK_EXECUTE. */
 enum gwalk_status gwalk_fetch(struct gwalk_cache *cache, const struct gwalk_paging *paging,
                               const struct ept *ept, uint64_t linear, void *to, size_t bytes,
                               struct gwalk_result *result);

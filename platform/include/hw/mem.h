@@ -3,7 +3,8 @@
  *
  * Any CPU, no lock.  Memory is what the firmware reported as RAM plus, for the mmio calls, the rest
  * below CONFIG_MAX_PHYS_BYTES.  The copy calls take addresses that a guest may have chosen: they
- * bound them and report STATUS_FAULT for anything that is not RAM, without a partial copy.
+ * bound them and report STATUS_FAULT for anything that is not RAM, without a partial copy.  Eight
+ * aligned bytes are read at once, as an entry of a guest's page tables has to be.
  * hw_phys_read64/write64 are for our own tables (8-byte aligned, inside RAM: CHECKed); the fake
  * logs every such write and its EPT walker sees it only through its cache rules.
  */
@@ -25,6 +26,12 @@ uint64_t hw_phys_read64(struct hpa address);
 void hw_phys_write64(struct hpa address, uint64_t value);
 /* Sets desired if the value is *expected, else stores the value found there; for A/D bits. */
 bool hw_phys_cas64(struct hpa address, uint64_t *expected, uint64_t desired);
+
+/*
+ * The eight bytes at an aligned address of memory, where hw_phys_read() would read them, for
+ * whoever looks at them again and again; NULL if they are not memory.  The pointer stays good.
+ */
+const volatile uint64_t *hw_phys_word(struct hpa address);
 
 /*
  * Memory of the pool as a pointer; NULL unless [from, from + bytes) lies inside the hypervisor's

@@ -1,14 +1,21 @@
 """What the C files below tests/fuzz and tests/proof say in their opening comment about themselves:
 lines ' * WORD: ...', the first of them 'sources:', the files of the project that they are linked
 with (patterns are allowed, libX/[a-z]*.c for a whole library: what opens a comment cannot stand in
-one; 'fake' is the fake machine and what it needs).
+one; 'fake' is the fake machine and what it needs, 'crypto' is BearSSL).
 """
+import functools
 import glob
 import os
 import re
+import sys
 
-from common import ROOT, Failure
+from common import BUILD, ROOT, Failure
 
+sys.path.insert(0, os.path.join(ROOT, "site_scons"))
+
+import thirdparty  # noqa: E402
+
+THIRD_PARTY = "build/third_party/"
 FAKE = ["platform/fake/*.c", "libbase/*.c"]
 INCLUDE = [".", "libbase/include", "platform/include", "libvmx/api", "platform/fake/include"]
 
@@ -30,11 +37,20 @@ def read(path, known):
     return found
 
 
+@functools.lru_cache(None)
+def crypto():
+    """BearSSL, fetched if it was not yet."""
+    try:
+        return thirdparty.prepare("bearssl", os.path.join(ROOT, "third_party/bearssl"), BUILD)
+    except thirdparty.Unavailable as reason:
+        raise Failure(str(reason))
+
+
 def sources(said):
     """The files that 'sources:' names, without double ones, as paths below the project's folder."""
     patterns = []
     for word in said.get("sources", "").split():
-        patterns += FAKE if word == "fake" else [word]
+        patterns += FAKE if word == "fake" else crypto().sources if word == "crypto" else [word]
     files = []
     for pattern in patterns:
         hits = sorted(glob.glob(os.path.join(ROOT, pattern)))
@@ -46,11 +62,14 @@ def sources(said):
 
 def include_folders(files):
     """-I words: the contracts, and for each source its own folder and its library's headers."""
-    folders = list(INCLUDE)
+    folders, words = list(INCLUDE), []
+    if any(path.startswith(THIRD_PARTY) for path in files):
+        words = ["-isystem" + folder for folder in crypto().include]
+        files = [path for path in files if not path.startswith(THIRD_PARTY)]
     for folder in dict.fromkeys(os.path.dirname(path) for path in files):
         folders += [folder, os.path.join(folder, "include")]
     return ["-I" + folder for folder in dict.fromkeys(folders)
-            if os.path.isdir(os.path.join(ROOT, folder))]
+            if os.path.isdir(os.path.join(ROOT, folder))] + words
 
 
 def chosen(prefix, names):

@@ -22,8 +22,9 @@ OUT = os.path.join(BUILD, "fuzz")
 CLANG = "clang-14"
 FLAGS = ["-std=gnu11", "-g", "-O2", "-fno-omit-frame-pointer", "-Wall", "-Wextra", "-Werror"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-# The machine is not what is tried: its branches tell the fuzzer nothing, and it is faster so.
-PLAIN = "platform/fake/"
+# The machine is not what is tried: its branches tell the fuzzer nothing, and it is faster so. Nor
+# is what others wrote.
+PLAIN = ("platform/fake/", directives.THIRD_PARTY)
 RUNS = re.compile(r"^Done (\d+) runs", re.MULTILINE)
 LONGEST_INPUT = 4096
 
@@ -44,6 +45,10 @@ def compile_one(path, folder, include):
     made = os.path.join(folder, path.replace("/", "-")[:-2] + ".o")
     listing = made[:-2] + ".d"
     if not is_current(made, listing):
+        if path.startswith(directives.THIRD_PARTY):
+            library = directives.crypto()
+            include = ["-w", *("-I" + word for word in library.include + library.private_include),
+                       *("-D" + word for word in library.defines)]
         extra = [] if path.startswith(PLAIN) else [*SANITIZE, "-fsanitize=fuzzer-no-link"]
         call([CLANG, *FLAGS, *extra, *include, "-MD", "-MF", listing, "-c", path, "-o", made])
     return made

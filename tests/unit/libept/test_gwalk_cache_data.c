@@ -2,70 +2,7 @@
  * gwalk_read_cached() and gwalk_write_cached() do what gwalk_read() and gwalk_write() do, to the
  * last flag in the guest's tables, whatever changes in between; and they are cheaper.
  */
-#include "cache_model.h"
-
-#define GUEST_BYTES (GUEST_PAGES * PAGE_BYTES)
-#define DIRTY 0x40ULL
-#define ACCESSED 0x20ULL
-
-static uint8_t before[GUEST_BYTES], after[GUEST_BYTES];
-
-static void *memory(void)
-{
-    return fake_ram(HOST_BASE, GUEST_BYTES);
-}
-
-static uint64_t entry_at(uint64_t at)
-{
-    uint64_t entry = 0;
-    memcpy(&entry, guest_at(at), paging.cr4 & 1 << 5 ? 8 : 4);
-    return entry;
-}
-
-struct outcome {
-    enum gwalk_status status;
-    struct gwalk_result result;
-    uint8_t data[128];
-};
-
-static void access_once(struct outcome *outcome, bool cached, bool write, uint64_t linear,
-                        size_t bytes, unsigned access)
-{
-    *outcome = (struct outcome){.status = GWALK_OK};
-    memset(outcome->data, write ? 0x5a : 0xcc, sizeof outcome->data);
-    struct gwalk_result *result = &outcome->result;
-    void *data = outcome->data;
-    if (write) {
-        outcome->status =
-            cached ? gwalk_write_cached(&cache, &paging, &ept, linear, data, bytes, access, result)
-                   : gwalk_write(&paging, &ept, linear, data, bytes, access, result);
-    } else {
-        outcome->status =
-            cached ? gwalk_read_cached(&cache, &paging, &ept, linear, data, bytes, access, result)
-                   : gwalk_read(&paging, &ept, linear, data, bytes, access, result);
-    }
-}
-
-/* REQ-EPT-7: both on the same memory: same status, bytes, fault, and all of memory the same after.
- */
-static enum gwalk_status check_access(bool write, uint64_t linear, size_t bytes, unsigned access)
-{
-    struct outcome a, b;
-    memcpy(before, memory(), GUEST_BYTES);
-    access_once(&a, true, write, linear, bytes, access);
-    memcpy(after, memory(), GUEST_BYTES);
-    memcpy(memory(), before, GUEST_BYTES);
-    access_once(&b, false, write, linear, bytes, access);
-    assert_int_equal(a.status, b.status);
-    assert_memory_equal(after, memory(), GUEST_BYTES);
-    assert_memory_equal(a.data, b.data, sizeof a.data);
-    if (a.status != GWALK_OK) {
-        assert_true(a.result.linear == b.result.linear);
-        assert_int_equal(a.result.error_code, b.result.error_code);
-        assert_true(a.status != GWALK_NESTED || a.result.gpa.v == b.result.gpa.v);
-    }
-    return a.status;
-}
+#include "cache_access.h"
 
 static void test_every_mode(void **state)
 {
@@ -105,6 +42,36 @@ static void test_hits(void **state)
     assert_int_equal(calls(true, 0x90), 1);
     paging.cr0 |= 8; /* TS is nothing to a walk */
     assert_int_equal(calls(true, 0x90), 1);
+    start_code(BITS_32); /* two entries in a word */
+    put_entry(last_table() + 4, 0x12000 | FLAGS);
+    assert_true(calls(false, 0x1080) > 2);
+    assert_int_equal(calls(false, 0x1090), 1);
+}
+
+/* Each state that decides over an access, with the page kept in the state that allows it. */
+static void test_state_is_part_of_a_walk(void **state)
+{
+    (void)state;
+    start_code(LEVEL_4);
+    paging.cr4 |= 1 << 21; /* SMAP, and a user page */
+    paging.rflags |= 1 << 18;
+    assert_int_equal(check_access(false, 0x80, 16, 0), GWALK_OK);
+    assert_int_equal(check_access(false, 0x80, 16, GWALK_SUPERVISOR), GWALK_PAGE_FAULT);
+    assert_int_equal(check_access(false, 0x80, 16, 0), GWALK_OK);
+    paging.rflags = 0;
+    assert_int_equal(check_access(false, 0x80, 16, 0), GWALK_PAGE_FAULT);
+    paging.cpl = 3;
+    assert_int_equal(check_access(false, 0x80, 16, 0), GWALK_OK);
+    /* Another CR3 whose pages share the lines: its tables are no tables. */
+    assert_int_equal(GWALK_CACHE_LINES, 8);
+    paging.cr3 = 0x9000;
+    assert_int_equal(check_access(false, 0x80, 16, 0), GWALK_PAGE_FAULT);
+    paging.cr3 = 0x1000;
+    put_entry(last_table(), 0x10000 | (FLAGS & ~2ULL));
+    assert_int_equal(check_access(false, 0x80, 16, 0), GWALK_OK);
+    /* A write is none less because the caller calls it a fetch too. */
+    assert_int_equal(check_access(true, 0x80, 16, GWALK_EXECUTE), GWALK_PAGE_FAULT);
+    assert_int_equal(check_access(true, 0xff8, 16, GWALK_EXECUTE), GWALK_PAGE_FAULT);
 }
 
 /* A guest that cleans a page must find it dirty after the next write, however warm the cache is. */
@@ -229,8 +196,11 @@ static void test_random_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_mode),         cmocka_unit_test(test_hits),
-        cmocka_unit_test(test_dirty_and_accessed), cmocka_unit_test(test_hidden_pages),
+        cmocka_unit_test(test_every_mode),
+        cmocka_unit_test(test_hits),
+        cmocka_unit_test(test_state_is_part_of_a_walk),
+        cmocka_unit_test(test_dirty_and_accessed),
+        cmocka_unit_test(test_hidden_pages),
         cmocka_unit_test(test_random_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

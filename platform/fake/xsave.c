@@ -40,7 +40,8 @@ static uint64_t supported(void)
 static uint8_t *state_of(struct fake_cpu *cpu, enum fake_component component, uint32_t *bytes)
 {
     struct place place = place_of(component);
-    if (component >= FAKE_COMPONENT_COUNT || place.offset + place.bytes > FAKE_VECTOR_BYTES) {
+    if (component >= FAKE_COMPONENT_COUNT || component == FAKE_PT ||
+        place.offset + place.bytes > FAKE_VECTOR_BYTES) {
         fake_misuse("state component %u", component);
     }
     *bytes = place.bytes;

@@ -46,13 +46,16 @@ enum hw_vmx_result hw_vmxoff(void)
     return result_of(cf, zf);
 }
 
+/* These two are what an exit consists of: "below or equal" is both failures in one branch. */
 enum hw_vmx_result hw_vmread(uint32_t field, uint64_t *value)
 {
     uint64_t read;
-    bool cf, zf;
-    __asm__ volatile("vmread %3, %2" : "=@ccc"(cf), "=@ccz"(zf), "=r"(read) : "r"((uint64_t)field));
-    if (cf || zf) {
-        return result_of(cf, zf);
+    bool cf, failed;
+    __asm__ volatile("vmread %3, %2"
+                     : "=@ccc"(cf), "=@ccbe"(failed), "=r"(read)
+                     : "r"((uint64_t)field));
+    if (failed) {
+        return result_of(cf, true);
     }
     *value = read;
     return HW_VMX_OK;
@@ -60,12 +63,15 @@ enum hw_vmx_result hw_vmread(uint32_t field, uint64_t *value)
 
 enum hw_vmx_result hw_vmwrite(uint32_t field, uint64_t value)
 {
-    bool cf, zf;
+    bool cf, failed;
     __asm__ volatile("vmwrite %2, %3"
-                     : "=@ccc"(cf), "=@ccz"(zf)
+                     : "=@ccc"(cf), "=@ccbe"(failed)
                      : "r"(value), "r"((uint64_t)field)
                      : "memory");
-    return result_of(cf, zf);
+    if (failed) {
+        return result_of(cf, true);
+    }
+    return HW_VMX_OK;
 }
 
 enum hw_vmx_result hw_invept(uint64_t type, uint64_t ept_pointer)

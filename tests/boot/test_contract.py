@@ -22,7 +22,13 @@ def source():
 
 
 def test_contract_bochs():
-    contract(Bochs("contract", source(), extra=["cpu: ignore_bad_msrs=0"]), 29)
+    contract(Bochs("contract", source(), extra=["cpu: ignore_bad_msrs=0"]), 42)
+
+
+def test_contract_bochs_avx512():
+    """A CPU with AVX-512, protection keys and UMIP, for what isolated code may use and may not."""
+    contract(Bochs("contract-avx512", source(), model="corei7_icelake_u",
+                   extra=["cpu: ignore_bad_msrs=0"]), 42)
 
 
 def test_contract_qemu_without_vmx():

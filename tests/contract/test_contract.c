@@ -16,6 +16,7 @@
 #include "check_entry.c"
 #include "check_memory.c"
 #include "check_vmx.c"
+#include "check_xsave.c"
 
 #include <hw/mem.h>
 
@@ -57,6 +58,7 @@ static void test_contract(void **state)
         run(contract_vmx, &config);
         run(contract_entry, &config);
         run(contract_apic, &config);
+        run(contract_xsave, &config);
     }
 }
 

@@ -14,6 +14,8 @@ import sys
 # function: (vector or x87 instructions it may use, reason)
 ALLOWED = {
     'hw_xsetbv_safe': (('xsetbv',), "runs the guest's XSETBV for it; touches no vector register"),
+    'hw_xsave': (('xsave64',), "saves the guest's registers while isolated code has them"),
+    'hw_xrstor': (('xrstor64',), "gives isolated code initial ones, and the guest its own again"),
 }
 
 REGISTER = re.compile(r'%(?:[xyz]?mm[0-9]+|st\b|k[0-7]\b|bnd[0-3])')

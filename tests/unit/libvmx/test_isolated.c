@@ -1,51 +1,8 @@
 /* libvmx/isolated.c: isolated code beside a guest, scripted. */
-#include "suite.h"
+#include "isolated_suite.h"
 
+#include <hw/cpu.h>
 #include <hw/nmi.h>
-#include <hw/xsave.h>
-#include <vmx/cpuid.h>
-#include <vmx/isolated.h>
-
-static struct vcpu isolated;
-static struct hpa isolated_vmcs;
-static const struct vcpu_isolated_start start_64 = {.width = VCPU_64BIT,
-                                                    .cr3 = 0x3000,
-                                                    .nested_root = 0x5000 | EPT_WRITE_BACK_4_LEVELS,
-                                                    .rip = 0x7fff12345678,
-                                                    .rsp = 0x7fff00001000};
-
-static void make(enum fake_model model)
-{
-    void *page;
-    suite_start(model);
-    isolated_vmcs = suite_page(&page);
-    assert_int_equal(
-        vmx_vcpu_init_isolated(&isolated, &suite.vcpu, &suite.config, isolated_vmcs, NULL),
-        STATUS_OK);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    make(FAKE_MODEL_SKYLAKE);
-    vmx_state_protected32(&suite.vcpu, 0x100000, 0);
-    return 0;
-}
-
-static struct vcpu_stop run_to_stop(fake_guest_fn *code)
-{
-    struct vmx_exit exit;
-    struct vcpu_stop stop;
-    if (code) {
-        fake_guest_set(0, code, NULL);
-    }
-    assert_int_equal(vmx_vcpu_run(&isolated, &exit), VMX_RUN_EXIT);
-    if (exit.entry_failed) {
-        fail_msg("VM entry failed: %s", fake_entry_error(0));
-    }
-    vmx_isolated_stop(&exit, &stop);
-    return stop;
-}
 
 static void test_init_leaves_the_guest_loaded(void **state)
 {
@@ -53,7 +10,8 @@ static void test_init_leaves_the_guest_loaded(void **state)
     static const enum fake_model models[] = {FAKE_MODEL_SKYLAKE, FAKE_MODEL_SANDY_BRIDGE,
                                              FAKE_MODEL_NO_1G_EPT};
     for (unsigned i = 0; i < COUNT(models); i++) {
-        make(models[i]);
+        suite_start(models[i]);
+        isolated_make(true);
         assert_int_equal(fake_current_vmcs(0), suite.vmcs.v);
         assert_true(vcpu_is_loaded(&suite.vcpu));
         assert_false(vcpu_is_loaded(&isolated));
@@ -83,50 +41,6 @@ static void test_init_fails(void **state)
     }
 }
 
-static void test_start_state(void **state) /* REQ-PAL-4 */
-{
-    (void)state;
-    vcpu_isolated_start(&isolated, &start_64);
-    assert_true(vcpu_is_loaded(&isolated));
-    assert_null(fake_entry_check(0));
-    assert_int_equal(vcpu_cpl(&isolated), 3);
-    assert_int_equal(vcpu_width(&isolated), VCPU_64BIT);
-    assert_int_equal(vcpu_rip(&isolated), start_64.rip);
-    assert_int_equal(vcpu_gpr(&isolated, VCPU_RSP), start_64.rsp);
-    assert_int_equal(vcpu_rflags(&isolated), RFLAGS_FIXED1);
-    assert_int_equal(vcpu_nested_root(&isolated), start_64.nested_root);
-    assert_int_equal(field(VMCS_EPT_POINTER), start_64.nested_root);
-    assert_int_equal(field(VMCS_EXCEPTION_BITMAP), 0xffffffff);
-    assert_int_equal(field(VMCS_GUEST_GDTR_LIMIT), 0);
-    assert_int_equal(field(VMCS_GUEST_IDTR_LIMIT), 0);
-    assert_int_equal(field(VMCS_GUEST_TR_LIMIT), 0);
-    for (unsigned gpr = 0; gpr < HW_GPR_COUNT; gpr++) {
-        assert_true(gpr == VCPU_RSP || vcpu_gpr(&isolated, (enum vcpu_gpr)gpr) == 0);
-    }
-    struct vcpu_paging paging;
-    vcpu_paging(&isolated, &paging);
-    assert_int_equal(paging.cr3, start_64.cr3);
-    assert_int_equal(paging.cr4, CR4_PAE);
-    assert_int_equal(paging.efer, EFER_LME | EFER_LMA | EFER_NXE); /* no SYSCALL */
-    assert_int_equal(paging.cpl, 3);
-}
-
-static void test_compatibility_mode(void **state)
-{
-    (void)state;
-    struct vcpu_isolated_start start = start_64;
-    start.width = VCPU_32BIT;
-    start.rip = 0x08048000;
-    start.rsp = 0xbffff000;
-    vcpu_isolated_start(&isolated, &start);
-    assert_null(fake_entry_check(0));
-    assert_int_equal(vcpu_width(&isolated), VCPU_32BIT);
-    vcpu_isolated_end(&isolated, &suite.vcpu);
-    vcpu_isolated_start(&isolated, &start_64);
-    assert_null(fake_entry_check(0));
-    assert_int_equal(vcpu_width(&isolated), VCPU_64BIT);
-}
-
 static void leave_traces(struct fake_guest *guest)
 {
     for (unsigned i = 0; i < HW_GPR_COUNT; i++) {
@@ -144,7 +58,7 @@ static void test_nothing_outlives_the_end(void **state) /* REQ-PAL-4 */
     (void)state;
     vcpu_set_gpr(&suite.vcpu, VCPU_RBX, 0x1234);
     vcpu_isolated_start(&isolated, &start_64);
-    assert_int_equal(run_to_stop(leave_traces).reason, VCPU_STOP_CALL);
+    assert_int_equal(isolated_run(leave_traces).reason, VCPU_STOP_CALL);
     vcpu_isolated_end(&isolated, &suite.vcpu);
     assert_int_equal(fake_current_vmcs(0), suite.vmcs.v);
     assert_int_equal(vcpu_gpr(&suite.vcpu, VCPU_RBX), 0x1234);
@@ -170,10 +84,10 @@ static void test_each_vcpu_has_its_launch_state(void **state)
     suite_run_to_exit(vmcall, VMX_EXIT_VMCALL);
     for (unsigned i = 0; i < 3; i++) {
         vcpu_isolated_start(&isolated, &start_64);
-        assert_int_equal(run_to_stop(NULL).reason, VCPU_STOP_CALL);
+        assert_int_equal(isolated_run(NULL).reason, VCPU_STOP_CALL);
         vcpu_skip_instruction(&isolated);
         assert_int_equal(vcpu_rip(&isolated), start_64.rip + 3);
-        assert_int_equal(run_to_stop(NULL).reason, VCPU_STOP_CALL);
+        assert_int_equal(isolated_run(NULL).reason, VCPU_STOP_CALL);
         vcpu_isolated_end(&isolated, &suite.vcpu);
         suite_run_to_exit(NULL, VMX_EXIT_VMCALL);
     }
@@ -247,16 +161,16 @@ static void test_exceptions_stop(void **state) /* REQ-PAL-9 */
     (void)state;
     hw_write_cr2(0x99);
     vcpu_isolated_start(&isolated, &start_64);
-    struct vcpu_stop stop = run_to_stop(page_fault);
+    struct vcpu_stop stop = isolated_run(page_fault);
     assert_int_equal(stop.reason, VCPU_STOP_EXCEPTION);
     assert_int_equal(stop.vector, X86_PF);
     assert_int_equal(stop.error_code, 7);
     assert_int_equal(stop.address, 0x4711000);
     assert_int_equal(hw_read_cr2(), 0x99); /* the guest's */
-    stop = run_to_stop(vector_instruction);
+    stop = isolated_run(vector_instruction);
     assert_int_equal(stop.reason, VCPU_STOP_EXCEPTION);
     assert_int_equal(stop.vector, X86_NM);
-    stop = run_to_stop(NULL);
+    stop = isolated_run(NULL);
     assert_int_equal(stop.vector, X86_UD);
     assert_int_equal(fake_delivery_count(0), 0);
 }
@@ -267,7 +181,7 @@ static void test_forbidden_instructions_stop(void **state) /* REQ-PAL-4, REQ-PAL
     vcpu_isolated_start(&isolated, &start_64);
     fake_guest_set(0, forbidden_instruction, NULL);
     for (unsigned i = 0; i < 7; i++) {
-        struct vcpu_stop stop = run_to_stop(NULL);
+        struct vcpu_stop stop = isolated_run(NULL);
         assert_int_equal(stop.reason, VCPU_STOP_EXCEPTION);
         assert_int_equal(stop.vector, X86_GP);
         assert_int_equal(vcpu_rip(&isolated), start_64.rip);
@@ -285,7 +199,7 @@ static void test_other_stops(void **state) /* REQ-PAL-9 */
     (void)state;
     struct vcpu_stop stop;
     vcpu_isolated_start(&isolated, &start_64);
-    assert_int_equal(run_to_stop(touch).reason, VCPU_STOP_OTHER); /* not in its nested tables */
+    assert_int_equal(isolated_run(touch).reason, VCPU_STOP_OTHER); /* not in its nested tables */
     vmx_isolated_stop(&(struct vmx_exit){.reason = VMX_EXIT_VMCALL, .entry_failed = true}, &stop);
     assert_int_equal(stop.reason, VCPU_STOP_OTHER);
 }
@@ -299,7 +213,7 @@ static void test_cpuid_is_emulated(void **state)
 {
     (void)state;
     vcpu_isolated_start(&isolated, &start_64);
-    assert_int_equal(run_to_stop(cpuid).reason, VCPU_STOP_CPUID);
+    assert_int_equal(isolated_run(cpuid).reason, VCPU_STOP_CPUID);
     assert_int_equal(vmx_emulate(&isolated, &(struct vmx_exit){.reason = VMX_EXIT_CPUID}),
                      VMX_RESUME);
     assert_int_equal(vcpu_rip(&isolated), start_64.rip + 2);
@@ -321,7 +235,7 @@ static void test_budget_ends_loops(void **state) /* REQ-PAL-9 */
     for (unsigned i = 0; i < 2; i++) {
         uint64_t before = fake_tsc();
         vcpu_isolated_start(&isolated, &start_64);
-        assert_int_equal(run_to_stop(loop_forever).reason, VCPU_STOP_TIMER);
+        assert_int_equal(isolated_run(loop_forever).reason, VCPU_STOP_TIMER);
         assert_in_range(fake_tsc() - before, 100000, 110000);
         vcpu_isolated_end(&isolated, &suite.vcpu);
     }
@@ -339,10 +253,10 @@ static void test_budget_counts_all_entries(void **state) /* REQ-PAL-9 */
     assert_true(vcpu_isolated_set_budget(&isolated, 100000));
     vcpu_isolated_start(&isolated, &start_64);
     for (unsigned i = 0; i < 3; i++) {
-        assert_int_equal(run_to_stop(i == 0 ? run_a_while : NULL).reason, VCPU_STOP_CALL);
+        assert_int_equal(isolated_run(i == 0 ? run_a_while : NULL).reason, VCPU_STOP_CALL);
         fake_tsc_advance(50000); /* of the hypervisor's time */
     }
-    assert_int_equal(run_to_stop(NULL).reason, VCPU_STOP_TIMER);
+    assert_int_equal(isolated_run(NULL).reason, VCPU_STOP_TIMER);
 }
 
 static void test_budget_that_cannot_be(void **state)
@@ -386,7 +300,7 @@ static void test_interrupts_wait_and_nmis_are_kicks(void **state) /* REQ-PAL-6 *
     assert_int_equal(vmx_vcpu_run(&isolated, &exit), VMX_RUN_NMI);
     assert_int_equal(hw_nmi_take(), 1);
     assert_false(fake_nmi_blocked(0));
-    assert_int_equal(run_to_stop(NULL).reason, VCPU_STOP_CALL);
+    assert_int_equal(isolated_run(NULL).reason, VCPU_STOP_CALL);
     assert_int_equal(fake_delivery_count(0), 0);
     vcpu_isolated_end(&isolated, &suite.vcpu);
     suite_run_to_exit(accept_interrupts, VMX_EXIT_VMCALL);
@@ -413,20 +327,18 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_init_leaves_the_guest_loaded),
         cmocka_unit_test(test_init_fails),
-        cmocka_unit_test_setup(test_start_state, setup),
-        cmocka_unit_test_setup(test_compatibility_mode, setup),
-        cmocka_unit_test_setup(test_nothing_outlives_the_end, setup),
-        cmocka_unit_test_setup(test_each_vcpu_has_its_launch_state, setup),
-        cmocka_unit_test_setup(test_start_costs_few_vmwrites, setup),
-        cmocka_unit_test_setup(test_exceptions_stop, setup),
-        cmocka_unit_test_setup(test_forbidden_instructions_stop, setup),
-        cmocka_unit_test_setup(test_other_stops, setup),
-        cmocka_unit_test_setup(test_cpuid_is_emulated, setup),
-        cmocka_unit_test_setup(test_budget_ends_loops, setup),
-        cmocka_unit_test_setup(test_budget_counts_all_entries, setup),
-        cmocka_unit_test_setup(test_budget_that_cannot_be, setup),
-        cmocka_unit_test_setup(test_interrupts_wait_and_nmis_are_kicks, setup),
-        cmocka_unit_test_setup(test_misuse_is_a_bug_of_ours, setup),
+        cmocka_unit_test_setup(test_nothing_outlives_the_end, isolated_setup),
+        cmocka_unit_test_setup(test_each_vcpu_has_its_launch_state, isolated_setup),
+        cmocka_unit_test_setup(test_start_costs_few_vmwrites, isolated_setup),
+        cmocka_unit_test_setup(test_exceptions_stop, isolated_setup),
+        cmocka_unit_test_setup(test_forbidden_instructions_stop, isolated_setup),
+        cmocka_unit_test_setup(test_other_stops, isolated_setup),
+        cmocka_unit_test_setup(test_cpuid_is_emulated, isolated_setup),
+        cmocka_unit_test_setup(test_budget_ends_loops, isolated_setup),
+        cmocka_unit_test_setup(test_budget_counts_all_entries, isolated_setup),
+        cmocka_unit_test_setup(test_budget_that_cannot_be, isolated_setup),
+        cmocka_unit_test_setup(test_interrupts_wait_and_nmis_are_kicks, isolated_setup),
+        cmocka_unit_test_setup(test_misuse_is_a_bug_of_ours, isolated_setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

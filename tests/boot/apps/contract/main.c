@@ -1,4 +1,8 @@
-/* Runs the checks of tests/contract on the real platform, on the boot CPU, and starts no guest. */
+/*
+ * Runs the checks of tests/contract on the real platform, and those of isolated code, which need a
+ * CPU that executes; on the boot CPU, and starts no guest.
+ */
+#include "isolated.h"
 #include "nacre.h"
 
 /* The check files are parts of this program, as in tests/contract/test_contract.c. */
@@ -8,12 +12,12 @@
 #include "../../../contract/check_entry.c"
 #include "../../../contract/check_memory.c"
 #include "../../../contract/check_vmx.c"
+#include "../../../contract/check_xsave.c"
 
 #include <base/check.h>
 #include <base/log.h>
 #include <hw/cpu.h>
 #include <hw/mem.h>
-#include <vmx/msr.h>
 
 static unsigned passed, failed;
 static bool current_failed;
@@ -44,7 +48,7 @@ _Noreturn void app_main(const struct hw_boot_info *boot)
     struct vmx_caps caps;
     struct contract_machine machine = {
         .scratch = boot->pool,
-        .scratch_bytes = CONTRACT_SCRATCH_BYTES,
+        .scratch_bytes = ISOLATED_SCRATCH_BYTES,
         .region_end = hpa(boot->region.v + boot->region_bytes),
     };
 
@@ -57,6 +61,9 @@ _Noreturn void app_main(const struct hw_boot_info *boot)
     run(contract_entry, &machine);
     run(contract_apic, &machine);
     run(contract_crypto, &machine);
+    run(contract_xsave, &machine);
+    run(contract_isolated, &machine);
+    run(contract_isolated_resources, &machine);
     log_info("contract: %u passed, %u failed", passed, failed);
     hw_halt();
 }

@@ -119,12 +119,16 @@ def check_closing(machine, cpus):
 
 
 def boot(name, cpus=1, arch="amd64", work="poweroff", source=None, iso=True, disk=None, hello="",
-         **machine_options):
-    """Boots a guest, lets it do its work and power off, checks everything; returns the console."""
+         seconds=BOOT_SECONDS, **machine_options):
+    """Boots a guest, lets it do its work and power off, checks everything; returns the console.
+
+    An item of work may have arguments (NAME:ARGUMENT...): its line starts with NAME. seconds is
+    what all of it may take.
+    """
     source = source or payload(architecture=arch, work=work) if iso else None
     with Bochs(name, source, disk, cpus=cpus, **machine_options) as machine:
         machine.wait(r"^NACRE-GUEST: up .*$", BOOT_SECONDS)
-        machine.wait(r"^NACRE-GUEST: poweroff$", BOOT_SECONDS)
+        machine.wait(r"^NACRE-GUEST: poweroff$", seconds)
         machine.wait_end(60)
         try:
             hidden = check_banner(machine, cpus)
@@ -132,7 +136,7 @@ def boot(name, cpus=1, arch="amd64", work="poweroff", source=None, iso=True, dis
             check_memory(machine, hidden)
             check_closing(machine, cpus)
             check(hello in machine.serial, "no line with '%s'" % hello)
-            for item in work.split(","):
+            for item in (words.split(":")[0] for words in work.split(",")):
                 check(item == "poweroff" or "NACRE-GUEST: %s ok" % item in machine.serial,
                       "the guest's work '%s' failed" % item)
         except AssertionError as wrong:

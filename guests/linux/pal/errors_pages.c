@@ -18,7 +18,7 @@ static void with_section(enum tv_section_type type, const void *start, enum tv_e
 
 static void check_rights(void)
 {
-    uint8_t *page = sys_pages(1);
+    uint8_t *pages = sys_pages(3), *page = pages + PAGE; /* a hole that no PAL's pages fit into */
 
     with_section(TV_SECTION_CODE, page, TV_ERROR_PAGE_RIGHTS, "code-not-executable");
     with_section(TV_SECTION_SHARED_CODE, page, TV_ERROR_PAGE_RIGHTS, "shared-not-executable");
@@ -33,6 +33,8 @@ static void check_rights(void)
     with_section(TV_SECTION_DATA, page, TV_ERROR_PAGE_ABSENT, "no-access");
     sys_unmap(page, 1);
     with_section(TV_SECTION_DATA, page, TV_ERROR_PAGE_ABSENT, "unmapped");
+    sys_unmap(pages, 1);
+    sys_unmap(pages + 2 * PAGE, 1);
     page = sys_reserve(1);
     with_section(TV_SECTION_DATA, page, TV_ERROR_PAGE_ABSENT, "never-touched");
     sys_unmap(page, 1);

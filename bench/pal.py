@@ -91,7 +91,8 @@ def cost_figures(report, console):
         report.figure("pal.ptr_%dk_per_byte" % size, copying / costs["memcpy%dk" % size], "ratio")
     for width in (64, 32):
         for name, (median, least) in sorted(values(console, width).items()):
-            report.note("%2d bits, %-14s median %8d, least %8d ticks" % (width, name, median, least))
+            report.note("%2d bits, %-14s median %8d, least %8d ticks"
+                        % (width, name, median, least))
 
 
 def registration_figures(report, costs, summary):

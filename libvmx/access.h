@@ -12,9 +12,7 @@
 
 static inline uint64_t vmcs_read(uint32_t field)
 {
-    uint64_t value = 0;
-    CHECK(hw_vmread(field, &value) == HW_VMX_OK);
-    return value;
+    return hw_vmcs_read(field);
 }
 
 static inline uint32_t vmcs_read32(uint32_t field)
@@ -24,7 +22,7 @@ static inline uint32_t vmcs_read32(uint32_t field)
 
 static inline void vmcs_write(uint32_t field, uint64_t value)
 {
-    CHECK(hw_vmwrite(field, value) == HW_VMX_OK);
+    hw_vmcs_write(field, value);
 }
 
 #endif

@@ -251,6 +251,18 @@ enum hw_vmx_result hw_vmwrite(uint32_t field, uint64_t value)
     return HW_VMX_OK;
 }
 
+uint64_t hw_vmcs_read(uint32_t field)
+{
+    uint64_t value = 0;
+    CHECK(hw_vmread(field, &value) == HW_VMX_OK);
+    return value;
+}
+
+void hw_vmcs_write(uint32_t field, uint64_t value)
+{
+    CHECK(hw_vmwrite(field, value) == HW_VMX_OK);
+}
+
 static bool by_ept_tag(const struct tlb_entry *entry, const void *arg)
 {
     const uint64_t *tag = arg;

@@ -3,6 +3,7 @@
 #include "percpu.h"
 
 #include <base/bits.h>
+#include <base/check.h>
 #include <hw/cpu.h>
 #include <hw/vmx.h>
 
@@ -72,6 +73,32 @@ enum hw_vmx_result hw_vmwrite(uint32_t field, uint64_t value)
         return result_of(cf, true);
     }
     return HW_VMX_OK;
+}
+
+uint64_t hw_vmcs_read(uint32_t field)
+{
+    uint64_t value;
+    __asm__ goto("vmread %q1, %0\n\tjbe %l[failed]"
+                 : "=r"(value)
+                 : "r"((uint64_t)field)
+                 : "cc"
+                 : failed);
+    return value;
+failed:
+    CHECK(!"VMREAD of a field that exists");
+    return 0;
+}
+
+void hw_vmcs_write(uint32_t field, uint64_t value)
+{
+    __asm__ goto("vmwrite %0, %q1\n\tjbe %l[failed]"
+                 :
+                 : "r"(value), "r"((uint64_t)field)
+                 : "cc", "memory"
+                 : failed);
+    return;
+failed:
+    CHECK(!"VMWRITE of a field that exists");
 }
 
 enum hw_vmx_result hw_invept(uint64_t type, uint64_t ept_pointer)

@@ -27,6 +27,12 @@ enum hw_vmx_result hw_vmptrld(struct hpa vmcs);
 /* Writes all 64 bits of *value, narrower fields zero-extended; on failure *value is unchanged. */
 enum hw_vmx_result hw_vmread(uint32_t field, uint64_t *value);
 enum hw_vmx_result hw_vmwrite(uint32_t field, uint64_t value);
+/*
+ * The same for what cannot fail: a field that every CPU has, of a VMCS that is current.  Anything
+ * else is a bug of ours, hence a CHECK.  They are most of what an exit costs.
+ */
+uint64_t hw_vmcs_read(uint32_t field);
+void hw_vmcs_write(uint32_t field, uint64_t value);
 
 /* SDM table "INVEPT/INVVPID descriptor and types". */
 #define HW_INVEPT_SINGLE_CONTEXT 1

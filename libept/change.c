@@ -49,9 +49,10 @@ void ept_split(struct ept *ept, struct slot *slot, uint64_t gpa)
     unsigned level = slot->level - 1;
     uint64_t address = entry_leaf_address(slot->entry, slot->level);
     uint64_t attributes = slot->entry & ENTRY_ATTRIBUTES;
-    for (unsigned index = 0; index < TABLE_ENTRIES; index++) {
-        hw_phys_write64(entry_address(table, index), entry_leaf(address, level, attributes));
-        address += entry_bytes(level);
+    uint64_t *entries = table_entries(table), step = entry_bytes(level);
+    uint64_t entry = entry_leaf(address, level, attributes);
+    for (unsigned index = 0; index < TABLE_ENTRIES; index++, entry += step) {
+        entries[index] = entry; /* nobody walks this table yet */
     }
     slot_write(slot, entry_table(table));
     slot->table = table;

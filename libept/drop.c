@@ -50,7 +50,7 @@ enum status ept_drop(struct ept *ept, struct gpa gpa, uint64_t bytes)
             slot_write(&slot, 0);
             if (entry_is_table(slot.entry, slot.level)) {
                 struct hpa table = hpa(slot.entry & ENTRY_ADDRESS);
-                ept_free_below(ept, table, slot.level - 1);
+                ept_free_below(ept, table, slot.level - 1, entry_bytes(slot.level));
                 pool_free(ept->pool, table);
             }
         }

@@ -103,6 +103,14 @@ static inline struct hpa entry_address(struct hpa table, unsigned index)
     return hpa(table.v + index * sizeof(uint64_t));
 }
 
+/* A whole table, for loops over all of its entries: they lie in our own region. */
+static inline uint64_t *table_entries(struct hpa table)
+{
+    uint64_t *entries = hw_region_pointer(table, PAGE_BYTES);
+    CHECK(entries != NULL);
+    return entries;
+}
+
 /* The entry that ends the walk for an address: a leaf or one that is not present. */
 struct slot {
     struct hpa table;
@@ -166,8 +174,11 @@ enum status ept_range_check(const struct ept *ept, uint64_t address, uint64_t by
  * translations, and moves the slot to the one for gpa.  The caller counted the table. */
 void ept_split(struct ept *ept, struct slot *slot, uint64_t gpa);
 
-/* Gives the tables below one table of top_level back to the pool, deepest first, not itself. */
-void ept_free_below(struct ept *ept, struct hpa top, unsigned top_level);
+/*
+ * Gives the tables below one table of top_level back to the pool, deepest first, not itself.
+ * Nothing was ever mapped behind the first used_bytes of what it translates.
+ */
+void ept_free_below(struct ept *ept, struct hpa top, unsigned top_level, uint64_t used_bytes);
 
 /* Rights that hardware can express. */
 enum status ept_perms_check(const struct ept *ept, unsigned perms);

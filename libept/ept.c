@@ -47,29 +47,44 @@ enum status ept_init(struct ept *ept, struct pool *pool, const struct ept_featur
     return STATUS_OK;
 }
 
-void ept_free_below(struct ept *ept, struct hpa top, unsigned top_level)
+/* One table on the way down; a position a level instead of recursion. */
+struct level_position {
+    struct hpa table;
+    const uint64_t *entries;
+    uint64_t left; /* bytes from the next entry's first one to the end of what was ever mapped */
+    unsigned index;
+};
+
+static struct level_position enter_table(struct hpa table, unsigned level, uint64_t left)
 {
-    struct hpa table[LEVEL_COUNT + 1];
-    unsigned index[LEVEL_COUNT + 1]; /* one position a level instead of recursion */
-    unsigned level = top_level;
-    table[level] = top;
     /* Nothing hangs below a page table. */
-    index[level] = level == 1 ? TABLE_ENTRIES : 0;
+    return (struct level_position){.table = table,
+                                   .entries = level == 1 ? NULL : table_entries(table),
+                                   .left = level == 1 ? 0 : left};
+}
+
+void ept_free_below(struct ept *ept, struct hpa top, unsigned top_level, uint64_t used_bytes)
+{
+    struct level_position position[LEVEL_COUNT + 1];
+    unsigned level = top_level;
+
+    position[level] = enter_table(top, level, used_bytes);
     for (;;) {
-        if (index[level] == TABLE_ENTRIES) {
+        struct level_position *here = &position[level];
+        if (here->index == TABLE_ENTRIES || here->left == 0) {
             if (level == top_level) {
                 return;
             }
-            pool_free(ept->pool, table[level]);
+            pool_free(ept->pool, here->table);
             level++;
             continue;
         }
-        uint64_t entry = hw_phys_read64(entry_address(table[level], index[level]));
-        index[level]++;
+        uint64_t entry = here->entries[here->index++], bytes = entry_bytes(level);
+        uint64_t below = here->left < bytes ? here->left : bytes;
+        here->left -= below;
         if (entry_is_table(entry, level)) {
             level--;
-            table[level] = hpa(entry & ENTRY_ADDRESS);
-            index[level] = level == 1 ? TABLE_ENTRIES : 0;
+            position[level] = enter_table(hpa(entry & ENTRY_ADDRESS), level, below);
         }
     }
 }
@@ -78,16 +93,17 @@ void ept_clear(struct ept *ept)
 {
     CHECK(ept->hidden_pages == 0);
     ept_release(ept);
-    ept_free_below(ept, ept->root, LEVEL_COUNT);
+    ept_free_below(ept, ept->root, LEVEL_COUNT, ept->mapped_end);
     enum status status = hw_phys_zero(ept->root, PAGE_BYTES);
     CHECK(status == STATUS_OK);
+    ept->mapped_end = 0;
     ept->generation++;
 }
 
 void ept_destroy(struct ept *ept)
 {
     ept_release(ept);
-    ept_free_below(ept, ept->root, LEVEL_COUNT);
+    ept_free_below(ept, ept->root, LEVEL_COUNT, ept->mapped_end);
     pool_free(ept->pool, ept->root);
     *ept = (struct ept){.pool = ept->pool, .generation = ept->generation + 1};
 }

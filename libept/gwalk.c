@@ -292,7 +292,7 @@ enum gwalk_status gwalk_walk(const struct gwalk_paging *paging, struct walker *w
         if (status == GWALK_OK && !is_allowed(&state, access)) {
             status = page_fault(&state, access, PF_P);
         }
-        if (status == GWALK_OK) {
+        if (status == GWALK_OK && (access & GWALK_PEEK) == 0) {
             status = set_accessed_dirty(&state, access);
         }
     }

@@ -197,6 +197,19 @@ enum gwalk_status gwalk_write_cached(struct gwalk_cache *cache, const struct gwa
     return hw_phys_write(to, from, bytes) == STATUS_OK ? GWALK_OK : GWALK_NESTED;
 }
 
+enum gwalk_status gwalk_find_cached(struct gwalk_cache *cache, const struct gwalk_paging *paging,
+                                    const struct ept *ept, uint64_t linear, unsigned access,
+                                    struct hpa *found, struct gwalk_result *result)
+{
+    const struct gwalk_cache_line *line = line_for(cache, paging->cr3, linear);
+    if (!is_valid(line, paging, ept, linear, access)) {
+        return walk_and_keep(cache, paging, ept, linear, access, found, result);
+    }
+    tell(line, linear, result);
+    *found = hpa(line->hpa.v | (linear & PAGE_MASK));
+    return GWALK_OK;
+}
+
 enum gwalk_status gwalk_fetch(struct gwalk_cache *cache, const struct gwalk_paging *paging,
                               const struct ept *ept, uint64_t linear, void *to, size_t bytes,
                               struct gwalk_result *result)

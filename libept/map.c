@@ -138,6 +138,9 @@ enum status ept_map(struct ept *ept, struct gpa gpa, struct hpa hpa, uint64_t by
         return STATUS_NO_MEMORY;
     }
     map_commit(ept, gpa.v, gpa.v + bytes, hpa.v - gpa.v, leaf_level, entry_attributes(perms, type));
+    if (gpa.v + bytes > ept->mapped_end) {
+        ept->mapped_end = gpa.v + bytes;
+    }
     ept->generation++;
     return STATUS_OK;
 }

@@ -4,27 +4,44 @@
 /* Accessed and dirty flags may differ between the pages that are joined. */
 #define COMPARED (ENTRY_ADDRESS | ENTRY_ATTRIBUTES | ENTRY_LARGE)
 
-/* What a table can be replaced by: *entry for the slot that references it.  False: it cannot. */
-static bool merged_entry(const struct ept *ept, struct hpa table, unsigned level, uint64_t *entry)
+static bool is_empty(const uint64_t *entries)
 {
-    uint64_t first = hw_phys_read64(table);
-    bool empty = first == 0; /* hidden pages are not present, but not nothing either */
-    bool large = level == 1 ? ept->features.pages_2m : level == 2 && ept->features.pages_1g;
-    uint64_t address = entry_leaf_address(first, level);
-    if (!empty && (!large || !entry_is_present(first) || !entry_is_leaf(first, level) ||
-                   !addr_is_aligned(address, entry_bytes(level + 1)))) {
-        return false;
+    uint64_t any = 0;
+    for (unsigned index = 0; index < TABLE_ENTRIES && any == 0; index++) {
+        any |= entries[index]; /* hidden pages are not present, but not nothing either */
     }
-    uint64_t attributes = first & ENTRY_ATTRIBUTES;
+    return any == 0;
+}
+
+/* All entries are leaves that continue the first one. */
+static bool is_uniform(const uint64_t *entries, unsigned level)
+{
+    uint64_t step = entry_bytes(level), expected = entries[0] & COMPARED;
     for (unsigned index = 1; index < TABLE_ENTRIES; index++) {
-        uint64_t next = hw_phys_read64(entry_address(table, index));
-        uint64_t expected = entry_leaf(address + index * entry_bytes(level), level, attributes);
-        bool fits = empty ? next == 0 : ((next ^ expected) & COMPARED) == 0;
-        if (!fits) {
+        expected += step;
+        if ((entries[index] & COMPARED) != expected) {
             return false;
         }
     }
-    *entry = empty ? 0 : entry_leaf(address, level + 1, attributes);
+    return true;
+}
+
+/* What a table can be replaced by: *entry for the slot that references it.  False: it cannot. */
+static bool merged_entry(const struct ept *ept, struct hpa table, unsigned level, uint64_t *entry)
+{
+    const uint64_t *entries = table_entries(table);
+    bool large = level == 1 ? ept->features.pages_2m : level == 2 && ept->features.pages_1g;
+    uint64_t first = entries[0], address = entry_leaf_address(first, level);
+
+    *entry = 0;
+    if (first == 0) {
+        return is_empty(entries);
+    }
+    if (!large || !entry_is_present(first) || !entry_is_leaf(first, level) ||
+        !addr_is_aligned(address, entry_bytes(level + 1)) || !is_uniform(entries, level)) {
+        return false;
+    }
+    *entry = entry_leaf(address, level + 1, first & ENTRY_ATTRIBUTES);
     return true;
 }
 

@@ -87,7 +87,8 @@ enum status hw_phys_move(struct hpa to, struct hpa from, uint64_t bytes)
 {
     uint64_t count = bytes / 8, rest = bytes % 8;
 
-    if (!memory_map_is_ram(from.v, bytes) || !memory_map_is_ram(to.v, bytes)) {
+    if ((!memory_map_is_main(from.v, bytes) && !memory_map_is_ram(from.v, bytes)) ||
+        (!memory_map_is_main(to.v, bytes) && !memory_map_is_ram(to.v, bytes))) {
         return STATUS_FAULT;
     }
     if (to.v <= from.v || to.v >= from.v + bytes) {

@@ -57,6 +57,7 @@ struct ept {
     unsigned maxphyaddr;   /* width of physical addresses */
     uint64_t generation;   /* counts changes; what was looked up before one may have become wrong */
     uint64_t hidden_pages; /* by ept_hide() */
+    uint64_t mapped_end;   /* nothing was mapped from here up since the map was empty */
     bool accessed_dirty;   /* bit 6 of the EPTP; the owner may set it before the first use */
     unsigned retired_count;
     struct hpa retired[EPT_RETIRED_MAX];

@@ -30,6 +30,7 @@ struct gwalk_paging {
 #define GWALK_WRITE 1U
 #define GWALK_EXECUTE 2U
 #define GWALK_SUPERVISOR 4U /* implicit supervisor access (descriptor tables), whatever the CPL */
+#define GWALK_PEEK 8U       /* leave accessed and dirty flags: the tables may be tables no more */
 
 enum gwalk_status {
     GWALK_OK,
@@ -103,6 +104,12 @@ enum gwalk_status gwalk_read_cached(struct gwalk_cache *cache, const struct gwal
 enum gwalk_status gwalk_write_cached(struct gwalk_cache *cache, const struct gwalk_paging *paging,
                                      const struct ept *ept, uint64_t linear, const void *from,
                                      size_t bytes, unsigned access, struct gwalk_result *result);
+
+/* Where a page's byte is, with the rights of both maps checked: for a caller that copies itself.  It
+ * may be no memory. */
+enum gwalk_status gwalk_find_cached(struct gwalk_cache *cache, const struct gwalk_paging *paging,
+                                    const struct ept *ept, uint64_t linear, unsigned access,
+                                    struct hpa *found, struct gwalk_result *result);
 
 /* Instruction fetches: gwalk_read_cached() with GWALK_EXECUTE. */
 enum gwalk_status gwalk_fetch(struct gwalk_cache *cache, const struct gwalk_paging *paging,

@@ -35,7 +35,7 @@ enum status vmx_vcpu_init_isolated(struct vcpu *isolated, struct vcpu *guest,
                               .nested_root = config->ept_pointer,
                               .vmcs = vmcs,
                               .peer = guest,
-                              .isolated = {.width = VCPU_64BIT},
+                              .isolated = {.width = VCPU_64BIT, .residue = true},
                               .tag = vmx_vcpu_tag(isolated)};
     vmx_isolated_controls(&isolated->controls, config->caps);
     isolated->vpid = isolated->controls.proc2 & PROC2_VPID ? own.vpid : 0;
@@ -127,15 +127,28 @@ void vcpu_isolated_start(struct vcpu *isolated, const struct vcpu_isolated_start
     CHECK(!start->vector || vcpu_isolated_has_vector(isolated));
     vcpu_load(isolated);
     vmx_inject_clear(isolated);
-    restore_segments(isolated);
+    /* 64-bit code does not use what it can load there, and what it left itself is no secret to it.
+     */
+    if (start->width != VCPU_64BIT || start->nested_root != isolated->nested_root) {
+        restore_segments(isolated);
+    }
     set_mode(isolated, start);
     vcpu_set_nested_root(isolated, start->nested_root);
-    vmcs_write(VMCS_GUEST_CR3, start->cr3);
+    if (start->invalidate) {
+        CHECK(hw_invept(HW_INVEPT_SINGLE_CONTEXT, start->nested_root) == HW_VMX_OK);
+    }
+    if (start->cr3 != isolated->isolated.cr3) {
+        isolated->isolated.cr3 = start->cr3;
+        vmcs_write(VMCS_GUEST_CR3, start->cr3);
+    }
     vmcs_write(VMCS_GUEST_RIP, start->rip);
     vmcs_write(VMCS_GUEST_RSP, start->rsp);
     vmcs_write(VMCS_GUEST_RFLAGS, RFLAGS_FIXED1);
-    vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, 0);
-    vmcs_write(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, 0);
+    if (isolated->isolated.residue) {
+        isolated->isolated.residue = false;
+        vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, 0);
+        vmcs_write(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, 0);
+    }
     if (isolated->isolated.timer_count != 0) {
         vmcs_write(VMCS_PREEMPTION_TIMER_VALUE, isolated->isolated.timer_count);
     }

@@ -34,13 +34,16 @@ static void restore_nmi_blocking(void)
     vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, blocking | BLOCKING_BY_NMI);
 }
 
-static enum vmx_run take_exception(struct vmx_exit *exit, bool vectoring)
+static enum vmx_run take_exception(struct vcpu *vcpu, struct vmx_exit *exit, bool vectoring)
 {
     exit->interruption_info = vmcs_read32(VMCS_EXIT_INTERRUPTION_INFO);
     if ((exit->interruption_info & INTERRUPTION_TYPE) == INTERRUPTION_NMI) {
         hw_nmi_note();
         hw_nmi_unblock();
         return VMX_RUN_NMI;
+    }
+    if ((exit->interruption_info & INTERRUPTION_VECTOR) != X86_PF) {
+        vcpu->isolated.residue = true; /* of a page fault none is left: it is how calls end */
     }
     exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
     if (exit->interruption_info & INTERRUPTION_ERROR_CODE) {
@@ -58,7 +61,7 @@ static enum vmx_run read_details(struct vcpu *vcpu, struct vmx_exit *exit)
     bool vectoring = vmx_inject_record(vcpu);
     switch (exit->reason) {
     case VMX_EXIT_EXCEPTION_NMI:
-        return take_exception(exit, vectoring);
+        return take_exception(vcpu, exit, vectoring);
     case VMX_EXIT_EPT_VIOLATION:
         exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
         exit->gpa = gpa(vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS));
@@ -101,6 +104,9 @@ static enum vmx_run after_exit(struct vcpu *vcpu, struct vmx_exit *exit)
     }
     vcpu->launched = true;
     vmx_inject_done(vcpu);
+    if (exit->reason != VMX_EXIT_EXCEPTION_NMI) {
+        vcpu->isolated.residue = true;
+    }
     return is_instruction(exit->reason) ? VMX_RUN_EXIT : read_details(vcpu, exit);
 }
 

@@ -107,21 +107,25 @@ unsigned vcpu_cpl(const struct vcpu *vcpu)
     return vmcs_read32(VMCS_GUEST_SS_ACCESS_RIGHTS) >> ACCESS_RIGHTS_DPL_SHIFT & 3;
 }
 
-static uint64_t guest_view(uint32_t field, uint32_t shadow_field, uint64_t host_owned)
+/* CR0 as the guest sees it.  Of CR4 all that the host owns reads as 0: setting it is #GP. */
+static uint64_t guest_cr0(const struct vcpu *vcpu)
 {
-    return (vmcs_read(field) & ~host_owned) | (vmcs_read(shadow_field) & host_owned);
+    uint64_t host_owned = vmx_cr0_host_owned(vcpu->caps);
+    return (vmcs_read(VMCS_GUEST_CR0) & ~host_owned) |
+           (vmcs_read(VMCS_CR0_READ_SHADOW) & host_owned);
 }
 
 void vcpu_paging(const struct vcpu *vcpu, struct vcpu_paging *paging)
 {
-    *paging = (struct vcpu_paging){
-        .cr0 = guest_view(VMCS_GUEST_CR0, VMCS_CR0_READ_SHADOW, vmx_cr0_host_owned(vcpu->caps)),
-        .cr3 = vmcs_read(VMCS_GUEST_CR3),
-        .cr4 = guest_view(VMCS_GUEST_CR4, VMCS_CR4_READ_SHADOW, vmx_cr4_host_owned()),
-        .efer = vmcs_read(VMCS_GUEST_IA32_EFER),
-        .rflags = vmcs_read(VMCS_GUEST_RFLAGS),
-        .cpl = vcpu_cpl(vcpu),
-    };
+    paging->cr0 = guest_cr0(vcpu);
+    paging->cr3 = vmcs_read(VMCS_GUEST_CR3);
+    paging->cr4 = vmcs_read(VMCS_GUEST_CR4) & ~vmx_cr4_host_owned();
+    paging->efer = vmcs_read(VMCS_GUEST_IA32_EFER);
+    paging->rflags = vmcs_read(VMCS_GUEST_RFLAGS);
+    paging->cpl = vcpu_cpl(vcpu);
+    for (uint32_t i = 0; i < 4; i++) {
+        paging->pdpte[i] = 0;
+    }
     if ((paging->cr0 & CR0_PG) && (paging->cr4 & CR4_PAE) && !(paging->efer & EFER_LMA)) {
         for (uint32_t i = 0; i < 4; i++) {
             paging->pdpte[i] = vmcs_read(VMCS_GUEST_PDPTE0 + 2 * i);

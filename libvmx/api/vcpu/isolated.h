@@ -24,6 +24,7 @@ bool vcpu_is_loaded(const struct vcpu *vcpu);
 struct vcpu_isolated_start {
     enum vcpu_width width; /* VCPU_32BIT: compatibility mode, VCPU_64BIT */
     bool vector;           /* x87, SSE, AVX and AVX-512 usable, cleared; else #NM or #UD */
+    bool invalidate;       /* nested_root had another user: drop what this CPU cached of it */
     uint64_t cr3;          /* 4-level page tables, guest-physical under nested_root; user pages */
     uint64_t nested_root;
     uint64_t rip, rsp; /* linear; segments are flat */
@@ -54,6 +55,7 @@ enum vcpu_stop_reason {
     VCPU_STOP_CPUID,
     VCPU_STOP_EXCEPTION, /* vector, error_code; address of a page fault */
     VCPU_STOP_TIMER,     /* the time budget is used up */
+    VCPU_STOP_KICK,      /* another CPU wanted something, which the hypapp has done */
     VCPU_STOP_OTHER      /* nested tables, or an instruction that isolated code may not use */
 };
 

@@ -29,6 +29,8 @@ struct vmx_isolated {
     enum vcpu_width width; /* the VMCS is set up for this, and for vector registers or not */
     bool vector;
     bool controls_changed; /* the VMCS does not have vcpu.controls yet */
+    bool residue;          /* an exit since the start may have left blocking or a pending #DB */
+    uint64_t cr3;          /* in the VMCS */
     uint32_t timer_count;  /* of each start; 0: no limit */
     void *vector_area;     /* the guest's state is saved here; NULL: no vector registers */
     uint64_t components;   /* of XCR0: those that are saved, and that isolated code may use */

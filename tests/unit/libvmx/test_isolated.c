@@ -65,7 +65,10 @@ static void test_nothing_outlives_the_end(void **state) /* REQ-PAL-4 */
     for (unsigned gpr = 0; gpr < HW_GPR_COUNT; gpr++) {
         assert_int_equal(isolated.gprs.gpr[gpr], 0);
     }
-    vcpu_isolated_start(&isolated, &start_64);
+    /* Other code, or 32-bit code, which uses these segments, does not see what was loaded there. */
+    struct vcpu_isolated_start other = start_64;
+    other.nested_root += 0x1000;
+    vcpu_isolated_start(&isolated, &other);
     assert_int_equal(field(VMCS_GUEST_DS_SELECTOR), field(VMCS_GUEST_ES_SELECTOR));
     assert_int_equal(field(VMCS_GUEST_DS_ACCESS_RIGHTS), 0xc0f3);
     assert_int_equal(field(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS), 0);
@@ -103,13 +106,27 @@ static void test_start_costs_few_vmwrites(void **state)
     vcpu_isolated_end(&isolated, &suite.vcpu);
     fake_calls_clear();
     vcpu_isolated_start(&isolated, &start_64);
-    assert_int_equal(fake_calls(FAKE_VMWRITE), 7);
-    assert_int_equal(fake_calls(FAKE_VMREAD), 4);
+    assert_int_equal(fake_calls(FAKE_VMWRITE), 4); /* RIP, RSP, RFLAGS, timer */
+    assert_int_equal(fake_calls(FAKE_VMREAD), 0);
     assert_int_equal(fake_calls(FAKE_VMPTRLD), 1);
     vcpu_isolated_end(&isolated, &suite.vcpu);
-    assert_int_equal(fake_calls(FAKE_VMWRITE), 7);
+    assert_int_equal(fake_calls(FAKE_VMWRITE), 4);
     assert_int_equal(fake_calls(FAKE_VMPTRLD), 2);
     assert_int_equal(fake_calls(FAKE_XSAVE), 0);
+}
+
+static void test_another_space_is_invalidated_first(void **state) /* REQ-EPT-1 */
+{
+    (void)state;
+    struct vcpu_isolated_start other = start_64;
+    other.invalidate = true;
+    fake_calls_clear();
+    vcpu_isolated_start(&isolated, &other);
+    assert_int_equal(fake_calls(FAKE_INVEPT), 1);
+    vcpu_isolated_end(&isolated, &suite.vcpu);
+    vcpu_isolated_start(&isolated, &start_64);
+    assert_int_equal(fake_calls(FAKE_INVEPT), 1);
+    vcpu_isolated_end(&isolated, &suite.vcpu);
 }
 
 static void page_fault(struct fake_guest *guest)
@@ -329,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_init_fails),
         cmocka_unit_test_setup(test_nothing_outlives_the_end, isolated_setup),
         cmocka_unit_test_setup(test_each_vcpu_has_its_launch_state, isolated_setup),
+        cmocka_unit_test_setup(test_another_space_is_invalidated_first, isolated_setup),
         cmocka_unit_test_setup(test_start_costs_few_vmwrites, isolated_setup),
         cmocka_unit_test_setup(test_exceptions_stop, isolated_setup),
         cmocka_unit_test_setup(test_forbidden_instructions_stop, isolated_setup),

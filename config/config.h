@@ -22,8 +22,9 @@
 /* Physical memory that the host's direct map covers; guests with more RAM are refused at boot. */
 #define CONFIG_MAX_PHYS_BYTES (512ULL << 30)
 
-/* Nested page tables beyond those of the identity map: splits, and the window above RAM. */
-#define CONFIG_SPARE_TABLE_PAGES 128
+/* Nested page tables beyond those of the identity map: splits, the window above RAM, and what PALs
+ * have: a small one takes 8 pages for its tables and 1 for a split of the guest's. */
+#define CONFIG_SPARE_TABLE_PAGES (128 + 9 * CONFIG_MAX_PALS)
 
 /* How long a rendezvous or the start of a CPU may take before it is reported. */
 #define CONFIG_RENDEZVOUS_TIMEOUT_US 1000000

@@ -20,8 +20,8 @@
 #define STACK_BUDGET_LIBVMX 1024
 /* Firmware tables are read in chunks of 64 bytes. */
 #define STACK_BUDGET_LIBSMP 1024
-/* Hypercalls: registry and interface; marshalling of parameters will need the rest. */
-#define STACK_BUDGET_LIBTV 1024
+/* A call by address: marshalling gathers what it writes in a buffer, below it the guest's page. */
+#define STACK_BUDGET_LIBTV 2048
 /* printf with newlib needs 624 bytes, with picolibc 328. */
 #define STACK_BUDGET_LIBC 768
 /* SHA-1 needs 552 bytes, SHA-256 528: the message schedule of a block. */

@@ -7,9 +7,15 @@
 /* Bits of CR3 that are the table's address: no PCID, no caching bits, no bit 63. */
 #define CR3_ADDRESS bits_mask(PAGE_SHIFT, 52)
 
-/* End of what a process can have: with 5-level paging the lower half of 57 bits. */
-#define USER_END_32 (1ULL << 32)
-#define USER_END_64 (1ULL << 56)
+/* A PAL's own page tables have 4 levels; its last page below 4 GiB is where 32-bit PALs return to.
+ */
+#define USER_END_32 ((1ULL << 32) - PAGE_BYTES)
+#define USER_END_64 (1ULL << 47)
+
+uint64_t tv_user_end(enum vcpu_width width)
+{
+    return width == VCPU_64BIT ? USER_END_64 : USER_END_32;
+}
 
 static uint64_t section_end(const struct tv_section *section)
 {
@@ -48,11 +54,12 @@ static enum tv_error check_section(const struct tv_section *section, uint64_t us
 
 /* Each section by itself, and together. */
 static enum tv_error check_sections(const struct tv_section *sections, unsigned count,
-                                    uint64_t user_end)
+                                    uint64_t user_end, uint32_t *faulty)
 {
     uint64_t pages = 0;
     for (unsigned i = 0; i < count; i++) {
         enum tv_error error = check_section(&sections[i], user_end);
+        *faulty = i;
         if (error != TV_OK) {
             return error;
         }
@@ -88,8 +95,8 @@ static enum tv_error check_needs(const struct tv_section *sections, unsigned cou
     return has_stack ? TV_OK : TV_ERROR_NO_STACK_SECTION;
 }
 
-static enum tv_error check_others(const struct tv_registry *registry,
-                                  const struct tv_section *sections, unsigned count, uint64_t cr3)
+static enum tv_error check_others(struct tv_registry *registry, const struct tv_section *sections,
+                                  unsigned count, uint64_t cr3)
 {
     for (unsigned i = 0; i < CONFIG_MAX_PALS; i++) {
         const struct tv_pal *pal = &registry->pal[i];
@@ -99,6 +106,7 @@ static enum tv_error check_others(const struct tv_registry *registry,
         for (unsigned a = 0; a < count; a++) {
             for (unsigned b = 0; b < pal->section_count; b++) {
                 if (sections_overlap(&sections[a], &pal->section[b])) {
+                    registry->faulty = a;
                     return TV_ERROR_PAL_OVERLAP;
                 }
             }
@@ -116,13 +124,31 @@ void tv_registry_init(struct tv_registry *registry)
     }
 }
 
+bool tv_registry_same_process(const struct tv_pal_key *a, const struct tv_pal_key *b)
+{
+    return ((a->cr3 ^ b->cr3) & CR3_ADDRESS) == 0 && a->width == b->width;
+}
+
+bool tv_registry_is(const struct tv_pal *pal, const struct tv_pal_key *key)
+{
+    return pal->key.entry == key->entry && tv_registry_same_process(&pal->key, key);
+}
+
+const struct tv_pal *tv_registry_find_id(const struct tv_registry *registry, uint64_t id)
+{
+    for (unsigned i = 0; i < CONFIG_MAX_PALS; i++) {
+        if (registry->used[i] && registry->pal[i].id == id) {
+            return &registry->pal[i];
+        }
+    }
+    return NULL;
+}
+
 /* Index of the PAL, CONFIG_MAX_PALS if there is none. */
 static unsigned find_index(const struct tv_registry *registry, const struct tv_pal_key *key)
 {
     for (unsigned i = 0; i < CONFIG_MAX_PALS; i++) {
-        const struct tv_pal_key *own = &registry->pal[i].key;
-        if (registry->used[i] && own->entry == key->entry && own->width == key->width &&
-            own->cr3 == (key->cr3 & CR3_ADDRESS)) {
+        if (registry->used[i] && tv_registry_is(&registry->pal[i], key)) {
             return i;
         }
     }
@@ -162,15 +188,17 @@ enum tv_error tv_registry_add(struct tv_registry *registry, const struct tv_pal_
                               const struct tv_section *sections, unsigned section_count,
                               const struct tv_pal **pal)
 {
+    registry->faulty = 0;
     if (section_count == 0) {
         return TV_ERROR_NO_SECTIONS;
     }
     if (section_count > TV_PAL_SECTIONS_MAX) {
         return TV_ERROR_SECTION_COUNT;
     }
-    uint64_t user_end = key->width == VCPU_64BIT ? USER_END_64 : USER_END_32;
-    enum tv_error error = check_sections(sections, section_count, user_end);
+    enum tv_error error =
+        check_sections(sections, section_count, tv_user_end(key->width), &registry->faulty);
     if (error == TV_OK) {
+        registry->faulty = 0;
         error = check_needs(sections, section_count, key->entry);
     }
     if (error == TV_OK && find_index(registry, key) != CONFIG_MAX_PALS) {

@@ -34,6 +34,7 @@ void run_isolated(struct nacre_cpu *self)
     switch (vmx_vcpu_run(&self->isolated, &exit)) {
     case VMX_RUN_NMI:
         run_collect_nmi(self);
+        app_isolated_exit(&self->isolated, &(struct vcpu_stop){.reason = VCPU_STOP_KICK});
         return;
     case VMX_RUN_FAILED:
         run_entry_refused(self, &exit);

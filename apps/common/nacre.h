@@ -84,6 +84,9 @@ _Noreturn void nacre_run(unsigned cpu);              /* run.c: the guest, until 
 /* app_ap_main() is this: VMX operation, wait for the guest's start-up IPI, run. */
 _Noreturn void nacre_run_ap(unsigned cpu);
 
+/* Takes part in a stop that another CPU waits for; for work that takes long (run.c). */
+void nacre_join_rendezvous(unsigned cpu);
+
 /* One line that says what is wrong and what to change; then the machine halts. */
 __attribute__((noreturn, format(printf, 1, 2))) void nacre_refuse(const char *format, ...);
 
@@ -106,6 +109,10 @@ bool app_violation(struct vcpu *vcpu, const struct vmx_exit *exit);
  * only after a vcpu_isolated_start() of the hypapp's; CPUID is not emulated yet (vmx_emulate()).
  */
 void app_isolated_exit(struct vcpu *isolated, const struct vcpu_stop *stop);
+/* The machine is about to be powered off or reset, unless the write that asked for it has no
+ * effect.
+ */
+void app_closing(unsigned cpu);
 /* Closing lines of its own. */
 void app_summary(void);
 

@@ -13,7 +13,8 @@ struct text {
     size_t bytes;
 };
 
-static const char OPTIONS_KNOWN[] = "console= log= boot= drive= mem= region= on-panic=";
+static const char OPTIONS_KNOWN[] = "console= log= boot= drive= mem= region= on-panic= "
+                                    "pal-budget=";
 
 static bool is_blank(char c)
 {
@@ -204,6 +205,21 @@ static enum status parse_memory(struct text value, uint64_t *limit_bytes)
     return STATUS_OK;
 }
 
+static enum status parse_up_to(struct text value, uint64_t most, uint32_t *result)
+{
+    uint64_t number;
+    enum status status = parse_number(value, &number);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (number > most) {
+        return STATUS_OVERFLOW;
+    }
+    *result = (uint32_t)number;
+    return STATUS_OK;
+}
+
 /* *usage: how the option is written, NULL for a word that is not known. */
 static enum status parse_word(struct text word, struct app_options *options, const char **usage)
 {
@@ -239,6 +255,10 @@ static enum status parse_word(struct text word, struct app_options *options, con
         *usage = "on-panic=halt|reset";
         return parse_choice(value, "halt", "reset", &options->panic_reset);
     }
+    if (text_is(name, "pal-budget")) {
+        *usage = "pal-budget=MILLISECONDS, at most 10000, or 0 for no limit";
+        return parse_up_to(value, OPTIONS_PAL_BUDGET_MAX_MS, &options->pal_budget_ms);
+    }
     *usage = NULL;
     return STATUS_INVALID;
 }
@@ -264,6 +284,7 @@ void options_defaults(struct app_options *options)
         .log = LOG_INFO,
         .boot = APP_BOOT_AUTO,
         .memory_limit_bytes = APP_MEMORY_UNLIMITED,
+        .pal_budget_ms = OPTIONS_PAL_BUDGET_MS,
     };
 }
 

@@ -20,6 +20,10 @@ enum app_boot { APP_BOOT_AUTO, APP_BOOT_DIRECT, APP_BOOT_CHAIN };
 /* A guest with less RAM than this starts no supported OS. */
 #define OPTIONS_MIN_MEMORY_BYTES (16ULL << 20)
 
+/* A PAL keeps interrupts from its CPU: longer than this a guest would take for a fault. */
+#define OPTIONS_PAL_BUDGET_MS 100
+#define OPTIONS_PAL_BUDGET_MAX_MS 10000
+
 struct app_options {
     struct hw_console_config console;
     enum log_level log;
@@ -28,6 +32,7 @@ struct app_options {
     bool drive_given;
     uint64_t memory_limit_bytes; /* RAM from this address up is kept from the guest */
     bool panic_reset;            /* reset, not halt, after a broken invariant */
+    uint32_t pal_budget_ms;      /* a PAL that runs longer is ended; 0: no limit */
 };
 
 /* Longest message of options_parse() with its NUL; longer words are cut in it. */

@@ -4,26 +4,72 @@
 
 #include <base/bits.h>
 #include <hw/io.h>
-#include <hw/mem.h>
 #include <vmx/io_bitmap.h>
 
 #define PM1_CONTROL_BYTES 2
 #define PM1_SLP_EN BIT(13)
+#define PORT_KEYBOARD 0x64
+#define PORT_CONTROL_A 0x92
+#define PORT_RESET 0xcf9
+#define PORT_RESET_CPU BIT(2) /* RST_CPU */
 
-static void intercept(void *bitmap_a, void *bitmap_b, bool on)
+static bool is_reset_port(uint16_t port)
 {
-    const uint16_t ports[] = {nacre.fadt.pm1a_control_port, nacre.fadt.pm1b_control_port};
+    return nacre.fadt.reset_supported && nacre.fadt.reset_space == SMP_ACPI_SPACE_IO &&
+           nacre.fadt.reset_address == port;
+}
 
-    for (unsigned i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
-        if (ports[i] != 0 && ports[i] <= 0x10000 - PM1_CONTROL_BYTES) {
-            vmx_io_intercept(bitmap_a, bitmap_b, ports[i], PM1_CONTROL_BYTES, on);
+void power_intercept(void *bitmap_a, void *bitmap_b)
+{
+    const uint16_t pm1[] = {nacre.fadt.pm1a_control_port, nacre.fadt.pm1b_control_port};
+    const uint16_t reset[] = {PORT_KEYBOARD, PORT_CONTROL_A, PORT_RESET,
+                              is_reset_port((uint16_t)nacre.fadt.reset_address)
+                                  ? (uint16_t)nacre.fadt.reset_address
+                                  : PORT_RESET};
+
+    for (unsigned i = 0; i < sizeof(pm1) / sizeof(pm1[0]); i++) {
+        if (pm1[i] != 0 && pm1[i] <= 0x10000 - PM1_CONTROL_BYTES) {
+            vmx_io_intercept(bitmap_a, bitmap_b, pm1[i], PM1_CONTROL_BYTES, true);
         }
+    }
+    for (unsigned i = 0; i < sizeof(reset) / sizeof(reset[0]); i++) {
+        vmx_io_intercept(bitmap_a, bitmap_b, reset[i], 1, true);
     }
 }
 
-void power_intercept(void *io_bitmap_a, void *io_bitmap_b)
+/* A write of one byte or more at port: does a byte of it reset the machine? */
+static bool is_reset(uint16_t port, unsigned bytes, uint32_t value)
 {
-    intercept(io_bitmap_a, io_bitmap_b, true);
+    for (unsigned i = 0; i < bytes; i++) {
+        uint8_t byte = (uint8_t)(value >> (8 * i));
+        uint16_t at = (uint16_t)(port + i);
+        if ((at == PORT_KEYBOARD && byte >= 0xf0 && (byte & 1) == 0) ||
+            (at == PORT_CONTROL_A && (byte & 1) != 0) ||
+            (at == PORT_RESET && (byte & PORT_RESET_CPU) != 0) ||
+            (is_reset_port(at) && byte == nacre.fadt.reset_value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_power_off(uint16_t port, unsigned bytes, uint32_t value)
+{
+    return port == nacre.fadt.pm1a_control_port && bytes >= PM1_CONTROL_BYTES &&
+           (value & PM1_SLP_EN) != 0;
+}
+
+static void write(unsigned cpu, struct vmx_io_access access, uint32_t value)
+{
+    bool off = is_power_off(access.port, access.bytes, value);
+
+    if (off || is_reset(access.port, access.bytes, value)) {
+        app_closing(cpu);
+    }
+    if (off) {
+        nacre_summary();
+    }
+    hw_io_write(access.port, access.bytes, value);
 }
 
 /* Value of IN merged into RAX as the instruction does: 32-bit results clear the upper half. */
@@ -42,20 +88,14 @@ void power_handle_io(struct vcpu *vcpu, const struct vmx_exit *exit)
     uint64_t rax = vcpu_gpr(vcpu, VCPU_RAX);
 
     if (access.string) {
-        /* No driver does this: the interception ends rather than emulating INS and OUTS. */
-        intercept(hw_region_pointer(nacre.io_bitmap_a, PAGE_BYTES),
-                  hw_region_pointer(nacre.io_bitmap_b, PAGE_BYTES), false);
+        vmx_vcpu_inject_gp(vcpu); /* no driver does this; INS and OUTS are not emulated */
         return;
     }
     if (access.in) {
         uint32_t value = hw_io_read(access.port, access.bytes);
         vcpu_set_gpr(vcpu, VCPU_RAX, merge(rax, value, access.bytes));
     } else {
-        bool control = access.port == nacre.fadt.pm1a_control_port;
-        if (control && access.bytes >= PM1_CONTROL_BYTES && (rax & PM1_SLP_EN)) {
-            nacre_summary();
-        }
-        hw_io_write(access.port, access.bytes, (uint32_t)rax);
+        write(vcpu_cpu(vcpu), access, (uint32_t)rax);
     }
     vcpu_skip_instruction(vcpu);
 }

@@ -1,6 +1,9 @@
 /*
- * Power-off as the guest asks for it: a write of SLP_EN to ACPI's PM1 control registers (ACPI 6.4,
- * 4.8.3.2.1).  The only ports that exit.
+ * Power-off, sleep and reset as the guest asks for them: SLP_EN in ACPI's PM1 control registers
+ * (ACPI 6.4, 4.8.3.2.1), the chipset's reset register at port 0xCF9, the keyboard controller's
+ * reset pulse (port 0x64, commands 0xF0 to 0xFE with bit 0 clear), port 0x92 bit 0, and ACPI's
+ * reset register if it is a port.  The only ports that exit.  The hypapp hears of it first
+ * (app_closing()).
  */
 #ifndef APPS_POWER_H
 #define APPS_POWER_H
@@ -10,7 +13,7 @@
 #include <vmx/vcpu.h>
 
 /* Marks the ports in the I/O bitmap pages. */
-void power_intercept(void *io_bitmap_a, void *io_bitmap_b);
+void power_intercept(void *bitmap_a, void *bitmap_b);
 
 /* An I/O exit: prints the summary when it powers off, then lets the hardware have the access. */
 void power_handle_io(struct vcpu *vcpu, const struct vmx_exit *exit);

@@ -16,19 +16,12 @@
 #include <vmx/msr.h>
 #include <vmx/state.h>
 
-/*
- * What a stopped world may have changed is in force here before the guest runs on (REQ-EPT-1).
- * That is the guest's tables, or any: nested tables of isolated code come and go in a stopped world
- * too, and their pages are used again.
- */
-static void join_rendezvous(unsigned cpu)
+/* What a stopped world may have changed is in force here before the guest runs on (REQ-EPT-1).
+ * Nested tables of isolated code are looked after by who starts it there. */
+void nacre_join_rendezvous(unsigned cpu)
 {
     while (smp_rendezvous_join(&nacre.smp, cpu)) {
-        if (nacre.isolated) {
-            hw_invept(HW_INVEPT_ALL_CONTEXTS, 0);
-        } else {
-            hw_invept(HW_INVEPT_SINGLE_CONTEXT, ept_pointer(&nacre.ept));
-        }
+        hw_invept(HW_INVEPT_SINGLE_CONTEXT, ept_pointer(&nacre.ept));
     }
 }
 
@@ -36,6 +29,7 @@ _Noreturn static void guest_over(struct vcpu *vcpu, const char *why)
 {
     log_warn("CPU %u: %s at 0x%llx; resetting the machine", vcpu_cpu(vcpu), why,
              (unsigned long long)vcpu_rip(vcpu));
+    app_closing(vcpu_cpu(vcpu));
     nacre_summary();
     hw_reset();
 }
@@ -81,7 +75,7 @@ void run_collect_nmi(struct nacre_cpu *self)
     if (count > 0) {
         smp_startup_post_nmi(&self->startup); /* which knows whether this CPU may take it now */
     }
-    join_rendezvous(cpu);
+    nacre_join_rendezvous(cpu);
     if (self->vcpu.loaded) {
         start_up(self); /* else when isolated code has ended (REQ-PAL-6) */
     }
@@ -192,7 +186,7 @@ _Noreturn void nacre_run(unsigned cpu)
 {
     struct nacre_cpu *self = &nacre.cpu[cpu];
 
-    join_rendezvous(cpu);
+    nacre_join_rendezvous(cpu);
     for (;;) {
         CHECK(self->vcpu.loaded != self->isolated.loaded);
         if (self->vcpu.loaded) {

@@ -167,6 +167,17 @@ void nacre_isolate(void)
     }
 }
 
+/* How long isolated code may run at a time. */
+static void set_budget(struct nacre_cpu *self)
+{
+    uint64_t ticks = hw_tsc_hz() / 1000 * nacre.options.pal_budget_ms;
+
+    if (!vcpu_isolated_set_budget(&self->isolated, ticks)) {
+        log_warn("CPU %u has no timer for pal-budget=: a PAL that loops keeps its CPU",
+                 self->vcpu.cpu);
+    }
+}
+
 /* On the CPU itself: into VMX operation with a VMCS of its own. */
 static enum status enter_vmx(unsigned cpu)
 {
@@ -190,6 +201,7 @@ static enum status enter_vmx(unsigned cpu)
     if (status == STATUS_OK && nacre.isolated) {
         status = vmx_vcpu_init_isolated(&self->isolated, &self->vcpu, &config, self->isolated_vmcs,
                                         self->vector_area);
+        set_budget(self);
     }
     return status;
 }

@@ -68,7 +68,8 @@ void violation_handle(struct vcpu *vcpu, const struct vmx_exit *exit)
 {
     unsigned cpu = vcpu_cpu(vcpu);
 
-    if (apic_handle_violation(vcpu, exit) || app_violation(vcpu, exit)) {
+    bool fetch = (exit->qualification & EPT_VIOLATION_FETCH) != 0; /* never the APIC's */
+    if ((!fetch && apic_handle_violation(vcpu, exit)) || app_violation(vcpu, exit)) {
         return;
     }
     if (smp_lock(&nacre.smp, cpu, &nacre.ept_lock)) {

@@ -3,6 +3,7 @@
  * copy this folder and build with `scons app=PATH`.
  */
 #include "nacre.h"
+#include "no_pals.h"
 
 #include <base/log.h>
 
@@ -41,19 +42,6 @@ bool app_cpuid(struct vcpu *vcpu)
 {
     (void)vcpu;
     return false;
-}
-
-bool app_violation(struct vcpu *vcpu, const struct vmx_exit *exit)
-{
-    (void)vcpu;
-    (void)exit;
-    return false;
-}
-
-void app_isolated_exit(struct vcpu *isolated, const struct vcpu_stop *stop)
-{
-    (void)isolated;
-    (void)stop;
 }
 
 void app_summary(void)

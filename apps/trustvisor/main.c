@@ -1,12 +1,30 @@
 /* The default hypapp: TrustVisor, which keeps PALs away from the guest (libtv). */
 #include "nacre.h"
 
+#include <base/bits.h>
 #include <base/log.h>
-#include <base/spinlock.h>
+#include <hw/cpu.h>
 #include <tv/abi.h>
 #include <tv/tv.h>
+#include <vcpu/isolated.h>
 
 static struct tv tv;
+
+static void start_trustvisor(void)
+{
+    struct tv_config config = {
+        .cpu_count = nacre.table.count,
+        .guest_map = &nacre.ept,
+        .mtrr = &nacre.ept_mtrr,
+        .phys_bits = nacre.caps.phys_bits,
+        .pages_1g = (nacre.caps.extended1_edx & BIT(26)) != 0,
+    };
+
+    for (unsigned cpu = 0; cpu < nacre.table.count; cpu++) {
+        config.isolated[cpu] = &nacre.cpu[cpu].isolated;
+    }
+    tv_init(&tv, &config);
+}
 
 _Noreturn void app_main(const struct hw_boot_info *boot)
 {
@@ -14,7 +32,8 @@ _Noreturn void app_main(const struct hw_boot_info *boot)
     nacre_gate();
     nacre_find_cpus();
     nacre_build_tables();
-    tv_init(&tv);
+    nacre_isolate();
+    start_trustvisor();
     nacre_start_cpus();
     nacre_load_guest();
     nacre_run(0);
@@ -50,20 +69,43 @@ bool app_cpuid(struct vcpu *vcpu)
 
 bool app_violation(struct vcpu *vcpu, const struct vmx_exit *exit)
 {
-    (void)vcpu;
-    (void)exit;
-    return false;
+    bool fetch = (exit->qualification & EPT_VIOLATION_FETCH) != 0;
+    bool has_linear = (exit->qualification & EPT_VIOLATION_LINEAR_VALID) != 0;
+    struct tv_access access = {
+        .gpa = exit->gpa,
+        .linear = has_linear ? vmx_exit_linear_address() : 0,
+        .has_linear = has_linear,
+        .is_table = has_linear && (exit->qualification & EPT_VIOLATION_TRANSLATED) == 0,
+        .write = (exit->qualification & EPT_VIOLATION_WRITE) != 0,
+        .execute = fetch,
+    };
+
+    return tv_violation(&tv, vcpu, &access);
 }
 
 void app_isolated_exit(struct vcpu *isolated, const struct vcpu_stop *stop)
 {
-    (void)isolated;
-    (void)stop;
+    if (stop->reason == VCPU_STOP_CPUID) {
+        if (!app_cpuid(isolated)) {
+            (void)vmx_emulate(isolated, &(struct vmx_exit){.reason = VMX_EXIT_CPUID});
+        }
+        return;
+    }
+    tv_isolated_stop(&tv, isolated, stop);
+}
+
+void app_closing(unsigned cpu)
+{
+    tv_wipe_all(&tv, cpu);
 }
 
 void app_summary(void)
 {
-    spinlock_lock(&tv.lock);
-    log_info("summary: PALs registered=%u", tv.registry.count);
-    spinlock_unlock(&tv.lock);
+    log_info("summary: PALs registered=%u total=%llu ended=%llu taken=%llu refusals=%llu",
+             tv.registry.count, (unsigned long long)tv.registrations,
+             (unsigned long long)tv.calls_ended, (unsigned long long)tv.taken,
+             (unsigned long long)tv.refusals);
+    log_info("summary: PALs measuring=%llu/%llu wiping=%llu/%llu (TSC ticks/times)",
+             (unsigned long long)tv.measuring.ticks, (unsigned long long)tv.measuring.count,
+             (unsigned long long)tv.wiping.ticks, (unsigned long long)tv.wiping.count);
 }

@@ -77,7 +77,7 @@ enum hw_vmx_result hw_vmwrite(uint32_t field, uint64_t value)
 
 uint64_t hw_vmcs_read(uint32_t field)
 {
-    uint64_t value;
+    uint64_t value = 0;
     __asm__ goto("vmread %q1, %0\n\tjbe %l[failed]"
                  : "=r"(value)
                  : "r"((uint64_t)field)

@@ -40,7 +40,7 @@ static unsigned take_sections(struct fuzz_input *input, enum vcpu_width width,
         if ((shape & 192) == 64) {
             sections[i].pages = (uint32_t)fuzz_take(input, 4);
         } else if ((shape & 192) == 192) { /* near the end of what a process can have */
-            sections[i].start = (width == VCPU_64BIT ? 1ULL << 56 : 1ULL << 32) - sections[i].start;
+            sections[i].start = (width == VCPU_64BIT ? 1ULL << 47 : 1ULL << 32) - sections[i].start;
         }
     }
     return count;
@@ -54,12 +54,14 @@ static uint64_t end_of(const struct tv_section *section)
 static void check_registered(const struct tv_pal *pal, const struct tv_pal_key *key)
 {
     FUZZ_CHECK(pal == tv_registry_find(&registry, key));
+    FUZZ_CHECK(pal == tv_registry_find_id(&registry, pal->id));
+    FUZZ_CHECK(tv_registry_is(pal, key) && tv_registry_same_process(&pal->key, key));
     for (unsigned i = 0; i < pal->section_count; i++) {
         const struct tv_section *section = &pal->section[i];
         uint64_t last = end_of(section) - 1;
         FUZZ_CHECK(section->pages > 0 && section->pages <= CONFIG_MAX_PAL_PAGES);
         FUZZ_CHECK(last > section->start);
-        FUZZ_CHECK(key->width == VCPU_64BIT ? last >> 56 == 0 : last >> 32 == 0);
+        FUZZ_CHECK(key->width == VCPU_64BIT ? last >> 47 == 0 : last < 0xfffff000);
         FUZZ_CHECK(tv_registry_owner(&registry, section->start, key->cr3) == pal);
         FUZZ_CHECK(tv_registry_owner(&registry, last, key->cr3) == pal);
         for (unsigned other = 0; other < i; other++) {

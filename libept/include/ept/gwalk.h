@@ -105,8 +105,8 @@ enum gwalk_status gwalk_write_cached(struct gwalk_cache *cache, const struct gwa
                                      const struct ept *ept, uint64_t linear, const void *from,
                                      size_t bytes, unsigned access, struct gwalk_result *result);
 
-/* Where a page's byte is, with the rights of both maps checked: for a caller that copies itself.  It
- * may be no memory. */
+/* Where a byte is, with the rights of both maps checked: for who copies by himself.  It may be no
+ * memory. */
 enum gwalk_status gwalk_find_cached(struct gwalk_cache *cache, const struct gwalk_paging *paging,
                                     const struct ept *ept, uint64_t linear, unsigned access,
                                     struct hpa *found, struct gwalk_result *result);

@@ -109,8 +109,9 @@ struct tv_passed_param {
 #define TV_PAL_SECTIONS_MAX 32
 
 /* tv_pal_register.flags */
-#define TV_PAL_VECTOR 1U /* the PAL may use x87, SSE and what the CPU has of AVX; else they fault  \
-                          */
+#define TV_PAL_VECTOR                                                                              \
+    1U /* the PAL may use x87, SSE and what the CPU has of AVX; else they fault                    \
+        */
 
 enum tv_direction { TV_IN = 1, TV_OUT = 2, TV_IN_OUT = 3 };
 

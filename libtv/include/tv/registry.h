@@ -38,6 +38,7 @@ struct tv_pal {
 struct tv_registry {
     uint32_t next_id;
     unsigned count;
+    uint32_t faulty; /* after a refusal: the section that it is about, else 0 */
     bool used[CONFIG_MAX_PALS];
     struct tv_pal pal[CONFIG_MAX_PALS];
 };
@@ -58,6 +59,18 @@ enum tv_error tv_registry_remove(struct tv_registry *registry, const struct tv_p
 /* The PAL with exactly this key; NULL if there is none. */
 const struct tv_pal *tv_registry_find(const struct tv_registry *registry,
                                       const struct tv_pal_key *key);
+
+/* The PAL with this number; NULL if there is none. */
+const struct tv_pal *tv_registry_find_id(const struct tv_registry *registry, uint64_t id);
+
+/* Whether two keys are of callers in one address space, of one width. */
+bool tv_registry_same_process(const struct tv_pal_key *a, const struct tv_pal_key *b);
+
+/* Whether a caller's key is that of a PAL. */
+bool tv_registry_is(const struct tv_pal *pal, const struct tv_pal_key *key);
+
+/* End of the addresses that a section may have. */
+uint64_t tv_user_end(enum vcpu_width width);
 
 /* The PAL of that process that an address belongs to, through any section; NULL if none. */
 const struct tv_pal *tv_registry_owner(const struct tv_registry *registry, uint64_t address,

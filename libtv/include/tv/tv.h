@@ -1,36 +1,149 @@
 /*
- * The guest interface as a hypapp uses it: detection and hypercalls.
+ * TrustVisor as a hypapp uses it: detection, hypercalls, and PALs.
  *
- * The hypapp owns struct tv and calls from its run loop, on the vCPU's own CPU while it is stopped
- * in an exit: tv_cpuid() for the leaf TV_CPUID_LEAF, tv_hypercall() for VMCALL.  Both may run on
- * all CPUs at once.  Nothing here fails for the hypapp: what a guest does wrong is a number in its
- * EAX.
+ * The hypapp owns struct tv and calls from its run loop, on the CPU concerned, while it is stopped
+ * in an exit.  Everything but tv_init() may run on all CPUs at once; the hypapp holds no lock
+ * meanwhile, because libtv may stop the world (<world/world.h>).  Nothing here fails for the
+ * hypapp: what a guest does wrong is a number in its EAX, an exception, or the end of a PAL.
+ *
+ * A CPU runs either its guest's vCPU or its isolated one (<vcpu/isolated.h>): tv_hypercall() and
+ * tv_violation() may load the isolated one, tv_isolated_stop() the guest's again.
  */
 #ifndef TV_TV_H
 #define TV_TV_H
 
-#include <base/spinlock.h>
+#include <base/pool.h>
+#include <ept/gwalk.h>
+#include <ept/mtrr.h>
+#include <tv/marshal.h>
+#include <tv/measure.h>
 #include <tv/registry.h>
+#include <tv/space.h>
+#include <vcpu/isolated.h>
+
+/* What libtv is given; all of it outlives struct tv. */
+struct tv_config {
+    unsigned cpu_count;
+    struct ept *guest_map;   /* nested map of all the guest's CPUs; changed in a stopped world */
+    const struct mtrr *mtrr; /* what the guest map's memory types follow */
+    unsigned phys_bits;      /* MAXPHYADDR */
+    bool pages_1g;           /* CPUID.80000001H:EDX.Page1GB */
+    struct vcpu *isolated[CONFIG_MAX_CPUS];
+};
+
+/* A caller and its PAL, as marshalling reaches them (<tv/memory.h>). */
+struct tv_memory {
+    const struct ept *guest_map;
+    const struct tv_pal *pal;
+    const struct tv_context *context;
+    struct gwalk_paging paging; /* of the caller */
+    struct gwalk_cache walks;   /* of this CPU's callers, kept between calls */
+};
+
+/* SHARE: ranges and pages that one PAL can have; each page is looked up again at each call. */
+#define TV_SHARES_MAX 8
+#define TV_SHARE_PAGES_MAX 256
+
+/* Pages of the caller's that the PAL may use too: [start, start + pages * 4096). */
+struct tv_share {
+    uint64_t start;
+    uint32_t pages;
+    struct gpa gpa; /* in the PAL's space */
+};
+
+/* One PAL, beside its entry in the registry (libtv/context.h says who may touch it). */
+struct tv_context {
+    uint32_t state; /* atomic */
+    bool doomed;    /* set in a stopped world: end it */
+    bool by_number; /* registered by TV_PAL_REGISTER */
+    bool vector;    /* may use vector registers */
+    unsigned share_count;
+    struct gpa entry_page; /* of the guest's, that the entry point is in */
+    struct tv_space space;
+    struct gpa section_gpa[TV_PAL_SECTIONS_MAX]; /* in the PAL's space */
+    struct hpa param_page, stack_page;           /* first page of PARAM, last one of STACK */
+    uint64_t param_linear, stack_linear;
+    struct tv_marshal_plan plan;
+    struct tv_share share[TV_SHARES_MAX];
+    struct gwalk_paging owner; /* the process, as it registered */
+    struct tv_measurement measurement;
+};
+
+/* A registration on its way. */
+struct tv_request {
+    struct tv_pal_key key;
+    bool by_number, vector;
+    unsigned section_count;
+    struct tv_section section[TV_PAL_SECTIONS_MAX];
+    struct tv_signature signature;
+    uint32_t faulty; /* section or parameter that an error is about */
+};
+
+/* One CPU; only that CPU touches it. */
+struct tv_cpu {
+    struct tv_context *running; /* NULL: the guest runs */
+    struct tv_context *last;    /* called by address last: likely to be called again */
+    uint32_t id;                /* of that PAL, or TV_CPUID_NO_PAL */
+    struct vcpu *guest;
+    uint64_t return_address; /* of a caller by address */
+    uint64_t call_linear;    /* of a caller by number: its struct tv_pal_call */
+    struct tv_marshal_back back;
+    struct tv_memory memory;
+    struct tv_request request;
+    struct tv_share share[TV_SHARES_MAX]; /* of a SHARE on its way */
+    uint8_t buffer[512];
+} __attribute__((aligned(64)));
+
+/* TSC ticks spent in what depends on a PAL's size alone. */
+struct tv_work {
+    uint64_t ticks, count; /* atomic */
+};
 
 struct tv {
-    struct spinlock lock; /* of the registry */
+    struct tv_config config;
     struct tv_registry registry;
-    uint32_t running[CONFIG_MAX_CPUS]; /* id of the PAL on each CPU, or TV_CPUID_NO_PAL */
+    struct tv_context context[CONFIG_MAX_PALS]; /* of registry.pal[] with the same index */
+    struct tv_cpu cpu[CONFIG_MAX_CPUS];
+    struct tv_work measuring, wiping;
+    /* Atomic: PALs made, ended by an error, removed because the OS took memory; accesses refused.
+     */
+    uint64_t registrations, calls_ended, taken, refusals;
 };
 
 /* Boot CPU, before the guest runs. */
-void tv_init(struct tv *tv);
+void tv_init(struct tv *tv, const struct tv_config *config);
 
 struct tv_cpuid_result {
     uint32_t eax, ebx, ecx, edx;
 };
 
-/* Answers TV_CPUID_LEAF; false for an ecx that is not ours: let the guest have what the CPU says.
- */
+/* Answers TV_CPUID_LEAF for the loaded vCPU; false for an ecx that is not ours: let the guest have
+ * what the CPU says. */
 bool tv_cpuid(const struct tv *tv, const struct vcpu *vcpu, uint32_t ecx,
               struct tv_cpuid_result *result);
 
-/* Does the hypercall, stores its result in RAX and steps over the VMCALL. */
+/* VMCALL of the guest: does the hypercall and stores its result in RAX, or enters a PAL. */
 void tv_hypercall(struct tv *tv, struct vcpu *vcpu);
+
+/* An access that the guest's nested map refused. */
+struct tv_access {
+    struct gpa gpa;
+    uint64_t linear;
+    bool has_linear; /* linear is valid */
+    bool is_table;   /* the access was to a paging structure, for linear */
+    bool write, execute;
+};
+
+/*
+ * An entry into a PAL, or an access to PAL memory that gets its answer.  false: the page has
+ * nothing to do with PALs.
+ */
+bool tv_violation(struct tv *tv, struct vcpu *vcpu, const struct tv_access *access);
+
+/* The isolated vCPU of this CPU, loaded, stopped. */
+void tv_isolated_stop(struct tv *tv, struct vcpu *isolated, const struct vcpu_stop *stop);
+
+/* Wipes and ends every PAL: before the machine is reset or powered off.  Other CPUs may run. */
+void tv_wipe_all(struct tv *tv, unsigned cpu);
 
 #endif

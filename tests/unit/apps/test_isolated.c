@@ -95,7 +95,8 @@ static void test_nmis_are_collected(void **state) /* REQ-PAL-6 */
     fake_guest_set(0, nmi_arrives, NULL);
     run_isolated(&nacre.cpu[0]);
     assert_int_equal(nmis_collected, 1);
-    assert_int_equal(stops, 0);
+    assert_int_equal(stops, 1); /* the hypapp looks whether it is still to go on */
+    assert_int_equal(last_stop.reason, VCPU_STOP_KICK);
 }
 
 static void machine_check(struct fake_guest *guest)

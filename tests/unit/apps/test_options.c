@@ -96,6 +96,22 @@ static void test_choices(void **state)
     refuses("region=high", STATUS_INVALID, "region=ADDRESS");
 }
 
+/* REQ-PAL-9: how long a PAL may run. */
+static void test_pal_budget(void **state)
+{
+    (void)state;
+    accepts("");
+    assert_int_equal(options.pal_budget_ms, OPTIONS_PAL_BUDGET_MS);
+    accepts("pal-budget=0");
+    assert_int_equal(options.pal_budget_ms, 0);
+    accepts("pal-budget=10000");
+    assert_int_equal(options.pal_budget_ms, 10000);
+    refuses("pal-budget=10001", STATUS_OVERFLOW, "pal-budget=10001");
+    refuses("pal-budget=4294967297", STATUS_OVERFLOW, "pal-budget");
+    refuses("pal-budget=-1", STATUS_INVALID, "MILLISECONDS");
+    refuses("pal-budget", STATUS_INVALID, "MILLISECONDS");
+}
+
 static void test_drive(void **state)
 {
     (void)state;
@@ -208,6 +224,7 @@ int main(void)
         cmocka_unit_test(test_empty_line_gives_the_defaults),
         cmocka_unit_test(test_console_req_boot_10),
         cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_pal_budget),
         cmocka_unit_test(test_drive),
         cmocka_unit_test(test_memory_req_mem_3),
         cmocka_unit_test(test_unknown_word_is_named_and_what_came_before_is_kept),

@@ -56,6 +56,7 @@ static void refused(enum tv_error expected, const struct tv_pal_key *key,
     memcpy(&before, &registry, sizeof before);
     assert_int_equal(tv_registry_add(&registry, key, sections, count, &pal), expected);
     assert_ptr_equal(pal, &registry);
+    before.faulty = registry.faulty; /* that is what a refusal tells */
     assert_memory_equal(&before, &registry, sizeof before);
 }
 
@@ -90,7 +91,8 @@ static void test_bad_sections_are_refused(void **state)
     refused_change(TV_ERROR_SECTION_RANGE, 1,
                    (struct tv_section){TV_SECTION_DATA, 1, 0xffff800000000000});
     refused_change(TV_ERROR_SECTION_RANGE, 1,
-                   (struct tv_section){TV_SECTION_DATA, 2, (1ULL << 56) - 0x1000});
+                   (struct tv_section){TV_SECTION_DATA, 2, (1ULL << 47) - 0x1000});
+    refused_change(TV_ERROR_SECTION_RANGE, 1, (struct tv_section){TV_SECTION_DATA, 1, 1ULL << 47});
     refused_change(TV_ERROR_SECTION_OVERLAP, 1, (struct tv_section){TV_SECTION_DATA, 1, 0x11000});
     refused_change(TV_ERROR_SECTION_OVERLAP, 3, (struct tv_section){TV_SECTION_STACK, 9, 0xf000});
     refused_change(TV_ERROR_PAL_ENTRY, 0, (struct tv_section){TV_SECTION_CODE, 2, 0x20000});
@@ -107,7 +109,7 @@ static void test_limits_that_are_just_met(void **state)
     memcpy(sections, good, sizeof good);
     sections[1] = (struct tv_section){TV_SECTION_DATA, CONFIG_MAX_PAL_PAGES - 6, 0x100000};
     must_add(&good_key, sections, 4);
-    sections[1] = (struct tv_section){TV_SECTION_DATA, 1, (1ULL << 56) - 0x1000};
+    sections[1] = (struct tv_section){TV_SECTION_DATA, 1, (1ULL << 47) - 0x1000};
     struct tv_pal_key key = {0x10fff, 0x1000, VCPU_64BIT};
     must_add(&key, sections, 4);
     for (unsigned i = 4; i < TV_PAL_SECTIONS_MAX; i++) {
@@ -117,13 +119,17 @@ static void test_limits_that_are_just_met(void **state)
     const struct tv_pal *pal = must_add(&key, sections, TV_PAL_SECTIONS_MAX);
     assert_int_equal(pal->section_count, TV_PAL_SECTIONS_MAX);
     assert_memory_equal(pal->section, sections, sizeof sections);
-    /* The end of a 32-bit address space. */
+    /* The end of a 32-bit address space, whose last page is where PALs return to. */
+    assert_int_equal(tv_user_end(VCPU_64BIT), 1ULL << 47);
+    assert_int_equal(tv_user_end(VCPU_32BIT), 0xfffff000);
     key.cr3 = 0x3000;
     key.width = VCPU_32BIT;
-    sections[1] = (struct tv_section){TV_SECTION_DATA, 1, 0xfffff000};
+    sections[1] = (struct tv_section){TV_SECTION_DATA, 1, 0xffffe000};
     must_add(&key, sections, 4);
     key.cr3 = 0x4000;
     sections[1].pages = 2;
+    refused(TV_ERROR_SECTION_RANGE, &key, sections, 4);
+    sections[1] = (struct tv_section){TV_SECTION_DATA, 1, 0xfffff000};
     refused(TV_ERROR_SECTION_RANGE, &key, sections, 4);
     sections[1] = (struct tv_section){TV_SECTION_DATA, 1, 0x100000000};
     refused(TV_ERROR_SECTION_RANGE, &key, sections, 4);
@@ -168,6 +174,36 @@ static void test_width_is_part_of_the_key(void **state)
     key.width = VCPU_32BIT;
     assert_null(tv_registry_find(&registry, &key));
     assert_int_equal(tv_registry_remove(&registry, &key), TV_ERROR_NO_SUCH_PAL);
+}
+
+/* Who a key belongs to: address bits of CR3, width, entry; and PALs by their number. */
+static void test_keys_and_numbers(void **state)
+{
+    (void)state;
+    const struct tv_pal *pal = must_add(&good_key, good, 4);
+    struct tv_pal_key key = good_key;
+    key.cr3 |= 0xfff0000000000fffULL;
+    assert_true(tv_registry_is(pal, &key));
+    key.entry++;
+    assert_false(tv_registry_is(pal, &key));
+    assert_true(tv_registry_same_process(&pal->key, &key));
+    key.width = VCPU_32BIT;
+    assert_false(tv_registry_same_process(&pal->key, &key));
+    key.width = VCPU_64BIT;
+    for (unsigned bit = 12; bit < 52; bit++) {
+        key.cr3 = good_key.cr3 ^ 1ULL << bit;
+        assert_false(tv_registry_same_process(&pal->key, &key));
+        key.entry = good_key.entry;
+        assert_false(tv_registry_is(pal, &key));
+    }
+    uint64_t id = pal->id;
+    assert_ptr_equal(tv_registry_find_id(&registry, id), pal);
+    assert_null(tv_registry_find_id(&registry, id | 1ULL << 32)); /* all bits count */
+    assert_null(tv_registry_find_id(&registry, id + 1));
+    assert_null(tv_registry_find_id(&registry, 0));
+    assert_null(tv_registry_find_id(&registry, TV_CPUID_NO_PAL));
+    assert_int_equal(tv_registry_remove(&registry, &good_key), TV_OK);
+    assert_null(tv_registry_find_id(&registry, id));
 }
 
 static struct tv_pal_key nth_key(uint64_t n)
@@ -288,6 +324,7 @@ int main(void)
         cmocka_unit_test_setup(test_limits_that_are_just_met, setup),
         cmocka_unit_test_setup(test_other_pals, setup),
         cmocka_unit_test_setup(test_width_is_part_of_the_key, setup),
+        cmocka_unit_test_setup(test_keys_and_numbers, setup),
         cmocka_unit_test_setup(test_full_registry, setup),
         cmocka_unit_test_setup(test_ids_wrap, setup),
         cmocka_unit_test_setup(test_random_use, setup),

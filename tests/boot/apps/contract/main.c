@@ -4,6 +4,7 @@
  */
 #include "isolated.h"
 #include "nacre.h"
+#include "no_pals.h"
 
 /* The check files are parts of this program, as in tests/contract/test_contract.c. */
 #include "../../../contract/check_apic.c"
@@ -83,19 +84,6 @@ bool app_cpuid(struct vcpu *vcpu)
 {
     (void)vcpu;
     return false;
-}
-
-bool app_violation(struct vcpu *vcpu, const struct vmx_exit *exit)
-{
-    (void)vcpu;
-    (void)exit;
-    return false;
-}
-
-void app_isolated_exit(struct vcpu *isolated, const struct vcpu_stop *stop)
-{
-    (void)isolated;
-    (void)stop;
 }
 
 void app_summary(void)

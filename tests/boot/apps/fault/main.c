@@ -4,6 +4,7 @@
  * operation while all others run their loops.
  */
 #include "nacre.h"
+#include "no_pals.h"
 
 #include <base/check.h>
 #include <base/log.h>
@@ -118,19 +119,6 @@ bool app_cpuid(struct vcpu *vcpu)
 {
     (void)vcpu;
     return false;
-}
-
-bool app_violation(struct vcpu *vcpu, const struct vmx_exit *exit)
-{
-    (void)vcpu;
-    (void)exit;
-    return false;
-}
-
-void app_isolated_exit(struct vcpu *isolated, const struct vcpu_stop *stop)
-{
-    (void)isolated;
-    (void)stop;
 }
 
 void app_summary(void)

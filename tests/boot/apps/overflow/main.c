@@ -8,6 +8,7 @@
  * report.
  */
 #include "nacre.h"
+#include "no_pals.h"
 
 #include "../../../../platform/x86_64/layout.h"
 #include "../../../../platform/x86_64/percpu.h"
@@ -314,19 +315,6 @@ bool app_vmcall(struct vcpu *vcpu)
 {
     (void)vcpu;
     return false;
-}
-
-bool app_violation(struct vcpu *vcpu, const struct vmx_exit *exit)
-{
-    (void)vcpu;
-    (void)exit;
-    return false;
-}
-
-void app_isolated_exit(struct vcpu *isolated, const struct vcpu_stop *stop)
-{
-    (void)isolated;
-    (void)stop;
 }
 
 void app_summary(void)

@@ -1,0 +1,56 @@
+#include <tv/tv.h>
+
+#include "context.h"
+#include "pals.h"
+
+#include <hw/cpu.h>
+#include <world/world.h>
+
+void tv_init(struct tv *tv, const struct tv_config *config)
+{
+    tv->config = *config;
+    tv->measuring = tv->wiping = (struct tv_work){0};
+    tv->registrations = tv->calls_ended = tv->taken = tv->refusals = 0;
+    tv_registry_init(&tv->registry);
+    for (unsigned slot = 0; slot < CONFIG_MAX_PALS; slot++) {
+        tv->context[slot].state = TV_FREE;
+    }
+    for (unsigned cpu = 0; cpu < CONFIG_MAX_CPUS; cpu++) {
+        tv->cpu[cpu].running = tv->cpu[cpu].last = NULL;
+        tv->cpu[cpu].id = TV_CPUID_NO_PAL;
+    }
+}
+
+bool tv_cpuid(const struct tv *tv, const struct vcpu *vcpu, uint32_t ecx,
+              struct tv_cpuid_result *result)
+{
+    if (ecx != 0) {
+        return false;
+    }
+    /* VMX is hidden from the guest, so that no caller is in a nested guest. */
+    *result = (struct tv_cpuid_result){
+        .eax = TV_CPUID_PRESENT,
+        .ebx = tv->cpu[vcpu_cpu(vcpu)].id,
+        .ecx = vcpu_width(vcpu) == VCPU_64BIT ? TV_CPUID_64BIT : 0,
+    };
+    return true;
+}
+
+void tv_wipe_all(struct tv *tv, unsigned cpu)
+{
+    world_stop(cpu);
+    for (unsigned slot = 0; slot < CONFIG_MAX_PALS; slot++) {
+        struct tv_context *context = &tv->context[slot];
+        if (tv_state(context) != TV_FREE) {
+            tv_pal_wipe_stopped(tv, &tv->registry.pal[slot]);
+            context->doomed = true; /* one that runs is ended when the world goes on */
+        }
+    }
+    world_resume(cpu);
+    for (unsigned slot = 0; slot < CONFIG_MAX_PALS; slot++) {
+        while (tv_state(&tv->context[slot]) == TV_RUNNING) { /* its CPU has been told */
+            world_poll(cpu);
+            hw_pause();
+        }
+    }
+}

@@ -1,0 +1,158 @@
+/* Accesses that the guest's nested map refused because of a PAL. */
+#include "call.h"
+#include "caller.h"
+#include "pals.h"
+#include "view.h"
+
+#include <base/log.h>
+#include <world/world.h>
+
+#define X86_GP 13
+#define LINES_LOGGED 16 /* of each kind: a guest must not fill the console */
+
+/* A PAL that a page with fewer rights than usual is shared with; slow, and rare. */
+static const struct tv_pal *find_sharer(const struct tv *tv, struct gpa page)
+{
+    for (unsigned slot = 0; slot < CONFIG_MAX_PALS; slot++) {
+        const struct tv_context *context = &tv->context[slot];
+        const struct tv_pal *pal = &tv->registry.pal[slot];
+        if (tv_state(context) == TV_FREE) {
+            continue;
+        }
+        for (unsigned i = 0; i < pal->section_count; i++) {
+            for (uint64_t n = 0; !tv_is_private(pal->section[i].type) && n < pal->section[i].pages;
+                 n++) {
+                struct gpa own = gpa(context->section_gpa[i].v + n * PAGE_BYTES);
+                if (tv_space_page(&context->space, own).v == page.v) {
+                    return pal;
+                }
+            }
+        }
+        for (unsigned i = 0; i < context->share_count; i++) {
+            for (uint64_t n = 0; n < context->share[i].pages; n++) {
+                struct gpa own = gpa(context->share[i].gpa.v + n * PAGE_BYTES);
+                if (tv_space_page(&context->space, own).v == page.v) {
+                    return pal;
+                }
+            }
+        }
+    }
+    return NULL;
+}
+
+static const struct tv_pal *find_pal(const struct tv *tv, unsigned cpu,
+                                     const struct tv_access *access)
+{
+    const struct tv_context *last = tv->cpu[cpu].last;
+
+    struct ept_translation found;
+    struct hpa memory;
+    unsigned slot;
+
+    /* The page of a registered PAL's entry point is hidden: no need to look. */
+    if (last != NULL && tv_state(last) != TV_FREE &&
+        addr_align_down(access->gpa.v, PAGE_BYTES) == last->entry_page.v) {
+        return &tv->registry.pal[last - tv->context];
+    }
+    if (ept_hidden(tv->config.guest_map, access->gpa, &slot, &memory)) {
+        return &tv->registry.pal[slot];
+    }
+    unsigned needed = access->write ? EPT_WRITE : access->execute ? EPT_EXECUTE : EPT_READ;
+    if (ept_lookup(tv->config.guest_map, access->gpa, &found) != STATUS_OK ||
+        found.type != EPT_WB || (found.perms & needed) == needed) {
+        return NULL; /* not memory, or allowed by now */
+    }
+    return find_sharer(tv, gpa(addr_align_down(access->gpa.v, PAGE_BYTES)));
+}
+
+/* The page of the PAL's process where it belongs. */
+static bool is_own_address(const struct tv *tv, const struct tv_pal *pal, uint64_t linear,
+                           struct gpa accessed)
+{
+    const struct tv_context *context = &tv->context[pal - tv->registry.pal];
+
+    for (unsigned i = 0; i < pal->section_count; i++) {
+        uint64_t offset = linear - pal->section[i].start;
+        if (offset < pal->section[i].pages * PAGE_BYTES) {
+            struct gpa own = gpa(context->section_gpa[i].v + (offset & ~PAGE_MASK));
+            return tv_space_page(&context->space, own).v == addr_align_down(accessed.v, PAGE_BYTES);
+        }
+    }
+    return false;
+}
+
+static void refuse(struct tv *tv, struct vcpu *vcpu, const struct tv_pal *pal,
+                   const struct tv_access *access)
+{
+    if (__atomic_fetch_add(&tv->refusals, 1, __ATOMIC_RELAXED) < LINES_LOGGED) {
+        log_warn("CPU %u: %s of PAL %u refused, linear %#llx, RIP %#llx", vcpu_cpu(vcpu),
+                 access->write     ? "write"
+                 : access->execute ? "execution"
+                                   : "read",
+                 pal->id, (unsigned long long)access->linear, (unsigned long long)vcpu_rip(vcpu));
+    }
+    vcpu_inject_exception(vcpu, X86_GP, true, 0);
+}
+
+/*
+ * The OS itself uses a page that it gave to a process: the process ended or let go of it, or the OS
+ * swaps or copies it.  An exception there would be one in the OS's own code, so the PAL is removed,
+ * wiped, and the access comes again.  A PAL that runs on another CPU is told to end first.
+ */
+static void take_away(struct tv *tv, struct vcpu *vcpu, const struct tv_pal *pal)
+{
+    unsigned cpu = vcpu_cpu(vcpu);
+    uint32_t id = pal->id;
+
+    if (tv_pal_remove(tv, cpu, pal, true) == TV_OK) {
+        if (__atomic_fetch_add(&tv->taken, 1, __ATOMIC_RELAXED) >= LINES_LOGGED) {
+            return;
+        }
+        log_info("CPU %u: the OS took memory of PAL %u, which is wiped and removed", cpu, id);
+        return;
+    }
+    world_stop(cpu);
+    struct tv_context *context = tv_context_of(tv, pal);
+    if (pal->id == id && tv_state(context) == TV_RUNNING) {
+        context->doomed = true;
+    }
+    world_resume(cpu);
+}
+
+static bool is_entry(const struct tv_access *access, const struct tv_context *context)
+{
+    return access->execute && !access->is_table && !context->by_number &&
+           addr_align_down(access->gpa.v, PAGE_BYTES) == context->entry_page.v;
+}
+
+bool tv_violation(struct tv *tv, struct vcpu *vcpu, const struct tv_access *access)
+{
+    unsigned cpu = vcpu_cpu(vcpu);
+    const struct tv_pal *pal = find_pal(tv, cpu, access);
+
+    if (pal == NULL) {
+        return false;
+    }
+    const struct tv_context *context = tv_context_of(tv, pal);
+    bool user = vcpu_cpl(vcpu) == 3 && !access->is_table;
+    if (user && is_entry(access, context)) {
+        struct tv_cpu *self = &tv->cpu[cpu];
+        tv_caller_memory(tv, vcpu, &self->memory);
+        struct tv_pal_key key = tv_caller_key(vcpu, &self->memory, vcpu_rip(vcpu));
+        if (key.width != VCPU_64BIT) {
+            key.entry = (uint32_t)(key.entry + vcpu_segment_base(vcpu, VCPU_CS));
+        }
+        if (tv_registry_is(pal, &key)) {
+            tv_call_by_address(tv, vcpu, pal);
+            return true;
+        }
+    }
+    bool own = access->has_linear && !access->is_table &&
+               is_own_address(tv, pal, access->linear, access->gpa);
+    if ((own || user) && tv_view_is_mapped(tv, context, pal->key.entry, context->entry_page)) {
+        refuse(tv, vcpu, pal, access);
+    } else {
+        take_away(tv, vcpu, pal);
+    }
+    return true;
+}

@@ -73,7 +73,7 @@ def command(arguments):
         return 0
     if not options.no_build:
         for app, libc in ((harness.APP, "picolibc"), ("hello", "picolibc"),
-                          (harness.APP, "newlib")):
+                          ("tests/boot/apps/isolation", "picolibc"), (harness.APP, "newlib")):
             build_image(app, libc)
         # They overflow on purpose, call through tables of tests, have no further CPUs.
         for app in ("contract", "fault", "overflow"):

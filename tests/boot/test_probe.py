@@ -27,7 +27,7 @@ def kernel():
 
 def machine(name, words="", cpus=1, bare=False, app=APP, **options):
     cmdline = ("cpus=%d %s" % (cpus, words)).strip()
-    if not bare and app != "hello":  # hello knows one hypercall: all others must be #UD
+    if not bare and app == APP:  # the others know no such hypercall: it must be #UD
         cmdline = "vmcall=1 " + cmdline
     payload = Payload(None if bare else image(app), "", kernel(), cmdline)
     return Bochs(name, payload, cpus=cpus, extra=STRICT, **options)
@@ -84,6 +84,11 @@ def test_probe_8():
 def test_probe_hello():
     """REQ-MSR-10: a hypercall that the hypapp does not know is #UD."""
     probe(2, app="hello")
+
+
+def test_probe_isolation():
+    """REQ-PAL-6: NMI, INIT and SIPI also while isolated code runs."""
+    probe(2, app="isolation")
 
 
 def test_probe_skylake():

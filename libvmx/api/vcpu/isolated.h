@@ -42,7 +42,8 @@ bool vcpu_isolated_set_budget(struct vcpu *isolated, uint64_t tsc_ticks);
 /*
  * Loads the isolated vCPU with all registers 0 but the ones given (vcpu_set_gpr() sets more after
  * it), interrupts off, and the full time budget.  The guest's vector state is saved if vector is
- * set.
+ * set.  Translations stay cached by cr3 and nested_root: whoever changes the tables behind them, or
+ * uses a root's page again, invalidates on every CPU that may have run on them.
  */
 void vcpu_isolated_start(struct vcpu *isolated, const struct vcpu_isolated_start *start);
 

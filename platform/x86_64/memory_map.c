@@ -143,8 +143,8 @@ uint64_t memory_map_find(const struct hw_boot_info *info, uint64_t bytes, uint64
 static void main_candidate(uint64_t start, uint64_t end)
 {
     end = end < host_space.direct_end ? end : host_space.direct_end;
-    if (start < end && end - start > memory_main.bytes) {
-        memory_main = (struct memory_main){.start = start, .bytes = end - start};
+    if (start < end && end - start > memory_main.end - memory_main.start) {
+        memory_main = (struct memory_main){.start = start, .end = end};
     }
 }
 

@@ -31,7 +31,7 @@ bool memory_map_is_free(const struct hw_boot_info *info, uint64_t start, uint64_
 
 /* The longest piece of RAM that may be touched: most of what is asked for lies in it. */
 struct memory_main {
-    uint64_t start, bytes; /* none until memory_map_find_main() */
+    uint64_t start, end; /* none until memory_map_find_main() */
 };
 extern struct memory_main memory_main;
 
@@ -47,10 +47,9 @@ bool memory_map_is_ram(uint64_t start, uint64_t bytes);
 /* Implies memory_map_is_ram(); for the longest piece only, and then in a few instructions. */
 static inline bool memory_map_is_main(uint64_t start, uint64_t bytes)
 {
-    uint64_t offset = start - memory_main.start;
-
     /* No bytes are not memory: 0 - 1 is more than there is. */
-    return offset < memory_main.bytes && bytes - 1 < memory_main.bytes - offset;
+    return start >= memory_main.start && start < memory_main.end &&
+           bytes - 1 < memory_main.end - start;
 }
 
 #endif

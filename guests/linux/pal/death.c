@@ -35,10 +35,10 @@ static _Noreturn void wait_for_death(void)
 
 static void await_secret(struct holder *holder)
 {
+    sys_close(holder->ready[1]); /* a child that fails would else leave us waiting */
     check_equal((uint64_t)sys_read(holder->ready[0], &holder->pal, sizeof(holder->pal)),
                 sizeof(holder->pal), "holder-ready");
     sys_close(holder->ready[0]);
-    sys_close(holder->ready[1]);
 }
 
 static void start_holder(struct holder *holder)

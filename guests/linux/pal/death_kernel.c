@@ -127,6 +127,7 @@ static void look_into_another(enum way way)
     if (target == 0) {
         hold(ready[1], &pal);
     }
+    sys_close(ready[1]);
     check_equal((uint64_t)sys_read(ready[0], &pal, sizeof(pal)), sizeof(pal), "target-ready");
     const int reader = sys_fork();
     if (reader == 0) {
@@ -138,7 +139,6 @@ static void look_into_another(enum way way)
     sys_kill(target, SIGKILL);
     (void)sys_wait(target, SECONDS);
     sys_close(ready[0]);
-    sys_close(ready[1]);
 }
 
 void death_of_the_curious(void)

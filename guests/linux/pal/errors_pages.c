@@ -16,10 +16,17 @@ static void with_section(enum tv_section_type type, const void *start, enum tv_e
     errors_still_good(&pal);
 }
 
+static void execute_at(void *address)
+{
+    ((void (*)(void))(uintptr_t)address)();
+}
+
 static void check_rights(void)
 {
     uint8_t *pages = sys_pages(3), *page = pages + PAGE; /* a hole that no PAL's pages fit into */
 
+    *page = 0xc3; /* RET: what follows relies on a kernel that lets no data be executed */
+    check_equal((unsigned)signal_of(execute_at, page), SIGSEGV, "kernel-without-nx");
     with_section(TV_SECTION_CODE, page, TV_ERROR_PAGE_RIGHTS, "code-not-executable");
     with_section(TV_SECTION_SHARED_CODE, page, TV_ERROR_PAGE_RIGHTS, "shared-not-executable");
     *page = 42;

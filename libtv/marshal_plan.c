@@ -18,11 +18,11 @@ enum tv_error tv_marshal_old_param(const struct tv_pal_param *old, enum vcpu_wid
     if (old->type != TV_PARAM_POINTER) {
         return TV_ERROR_PARAM_TYPE;
     }
-    unsigned word = word_bytes(width);
-    if (old->size == 0 || old->size > UINT64_MAX / word) {
+    unsigned shift = width == VCPU_64BIT ? 3 : 2;
+    if (old->size == 0 || old->size > UINT64_MAX >> shift) {
         return TV_ERROR_PARAM_SIZE;
     }
-    *param = (struct tv_param){TV_PARAM_POINTER, TV_IN_OUT, old->size * word};
+    *param = (struct tv_param){TV_PARAM_POINTER, TV_IN_OUT, old->size << shift};
     return TV_OK;
 }
 
@@ -60,14 +60,17 @@ struct area {
     uint64_t at, end;
 };
 
-/* Takes bytes at the next multiple of alignment; false if they do not fit, and nothing is taken. */
+/* Takes bytes at the next multiple of alignment; false if they do not fit. */
 static bool take(struct area *area, uint64_t bytes, uint64_t alignment, uint64_t *start)
 {
-    uint64_t left = area->end - area->at, padding = -area->at & (alignment - 1);
-    if (padding > left || bytes > left - padding) {
+    uint64_t padding = -area->at & (alignment - 1);
+    if (padding > area->end - area->at) {
         return false;
     }
     *start = area->at + padding;
+    if (bytes > area->end - *start) {
+        return false;
+    }
     area->at = *start + bytes;
     return true;
 }

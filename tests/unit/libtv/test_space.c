@@ -77,13 +77,13 @@ static void walk_nested(uint64_t table, unsigned level, uint64_t from, unsigned 
 {
     const uint64_t *entry = fake_ram(table, PAGE_BYTES);
     for (uint64_t i = 0; i < 512; i++) {
-        uint64_t gpa = from | i << (12 + 9 * (level - 1)), to = entry[i] & bits_mask(12, 40);
+        uint64_t at = from | i << (12 + 9 * (level - 1)), to = entry[i] & bits_mask(12, 40);
         if (entry[i] == 0) {
             continue;
         }
         if (level > 1) {
             assert_false(entry[i] & 0x80);
-            walk_nested(to, level - 1, gpa, pages, tables);
+            walk_nested(to, level - 1, at, pages, tables);
             continue;
         }
         if (in_region(to)) {
@@ -92,12 +92,12 @@ static void walk_nested(uint64_t table, unsigned level, uint64_t from, unsigned 
             continue;
         }
         unsigned n = 0;
-        while (n < page_count && page[n].gpa != gpa) {
+        while (n < page_count && page[n].gpa != at) {
             n++;
         }
         assert_true(n < page_count && page[n].hpa == to);
         assert_int_equal(entry[i] & 0x7f, EPT_READ | EPT_WB << 3 | page[n].rights << 1);
-        assert_int_equal(tv_space_page(&space, gpa(gpa)).v, to);
+        assert_int_equal(tv_space_page(&space, gpa(at)).v, to);
         (*pages)++;
     }
 }
@@ -134,9 +134,10 @@ static void choose(unsigned count)
 static enum tv_error map(unsigned count)
 {
     enum tv_error error = TV_OK;
+    struct gpa first = tv_space_reserve(&space, count); /* before the first page is mapped */
     for (page_count = 0; page_count < count && error == TV_OK;) {
         struct page *next = &page[page_count];
-        next->gpa = tv_space_reserve(&space, 1).v;
+        next->gpa = first.v + page_count * PAGE_BYTES;
         error = tv_space_map(&space, next->linear, gpa(next->gpa), hpa(next->hpa), next->rights);
         page_count += error == TV_OK;
     }
@@ -170,8 +171,9 @@ static void test_random_pages(void **state)
 static void test_ends_of_the_space(void **state)
 {
     (void)state;
-    static const uint64_t ends[] = {0, (1ULL << 47) - PAGE_BYTES, 0xffffe000, 1ULL << 39,
-                                    (1ULL << 39) - PAGE_BYTES, 1ULL << 30, 0x200000};
+    static const uint64_t ends[] = {0,          (1ULL << 47) - PAGE_BYTES, 0xffffe000,
+                                    1ULL << 39, (1ULL << 39) - PAGE_BYTES, 1ULL << 30,
+                                    0x200000};
     assert_int_equal(init(), TV_OK);
     for (unsigned i = 0; i < 7; i++) {
         page[i] = (struct page){.linear = ends[i], .hpa = SUITE_FRAMES + i * PAGE_BYTES};
@@ -215,7 +217,7 @@ static void test_out_of_memory(void **state)
     assert_int_equal(suite.pool.free_pages, free_at_start);
 }
 
-/* Guest-physical addresses follow one another, tables between them. */
+/* Guest-physical addresses follow one another, tables behind them. */
 static void test_reserved_ranges_follow(void **state)
 {
     (void)state;

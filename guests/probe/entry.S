@@ -179,6 +179,8 @@ gdt:
     .quad 0x00affb000000ffff    /* user 64-bit code */
     .quad 0, 0                  /* 32-bit TSSs of the task switch probe */
     .fill 2 * MAX_CPUS, 8, 0
+    .quad 0x00cffb000000ffff    /* user 32-bit code */
+    .quad 0x0000fb000000ffff + (USER >> 24 << 56) /* user 16-bit code, base USER */
 gdt_end:
 gdt_pointer:
     .word gdt_end - gdt - 1

@@ -15,6 +15,8 @@
 #define SEL_TSS32_A 0x40
 #define SEL_TSS32_B 0x48
 #define SEL_TSS 0x50 /* 16 bytes for each CPU */
+#define SEL_USER_CODE32 (SEL_TSS + 16 * MAX_CPUS + 3)
+#define SEL_USER_CODE16 (SEL_TSS + 16 * MAX_CPUS + 11)
 
 /* Low memory: one trampoline page for each CPU (the first one for broadcasts), then 16-bit code. */
 #define TRAMPOLINE 0x10000
@@ -22,6 +24,37 @@
 #define TOUR16_SEGMENT 0x1800
 
 #define STACK_BYTES 16384
+
+/* User processes (pal.h): pages of theirs from here on, below 4 GiB for 32-bit code. */
+#define USER 0x80000000
+
+/* What the PAL of pal_code.S does, by its first parameter. */
+#define OP_DOUBLE 0 /* 2 * value + 1 */
+#define OP_SECRET 1 /* keeps value, returns what it kept before */
+#define OP_LOOP 2   /* takes value rounds, counts itself, returns value */
+#define OP_ENDLESS 3
+#define OP_POINTER 4 /* returns the pointer's first word, adds 1 to it */
+#define OP_LOAD 5    /* from address value */
+#define OP_STORE 6   /* 0x5a5a to address value */
+#define OP_GARBLE 7  /* all registers and flags */
+#define OP_VMCALL 8  /* number value */
+#define OP_CPUID 9   /* EBX of leaf value */
+#define OP_UD2 10
+#define OP_LEAK 11 /* all registers that are no parameters, ORed */
+#define OP_CLI 12
+#define OP_COUNT 13 /* loops that came to their end */
+#define OP_FLAGS 14
+#define OP_JUMP 15   /* to address value */
+#define OP_VECTOR 16 /* moves value to XMM0 */
+
+/* User code (pal_code.S), offsets from USER. */
+#define STUB_VMCALL 0
+#define STUB_CALL 16  /* RBX */
+#define STUB_JUMP 32  /* RBX */
+#define STUB_LOAD 48  /* EAX from RDI */
+#define STUB_STORE 64 /* EAX to RDI */
+#define STUB_CPUID 80
+#define STUB_RETURN 96
 
 /* struct try in trap.h. */
 #define TRY_RSP 0

@@ -107,6 +107,7 @@ void trap(struct frame *frame)
         return;
     }
     if (frame->vector >= 32 && frame->vector != VECTOR_USER_RETURN && frame->vector != 0x21) {
+        cpu->irq_rip = frame->rip;
         cpu->irq_count++;
         apic_eoi();
         return;
@@ -120,6 +121,9 @@ void trap(struct frame *frame)
     try->error = frame->error;
     try->fault_rip = frame->rip;
     try->cr2 = read_cr2();
+    if (try->seen != NULL) {
+        *try->seen = *frame;
+    }
     frame->rip = try->rip;
     frame->cs = SEL_CODE64;
     frame->rflags = 2;

@@ -34,6 +34,7 @@ try {
     uint64_t rax, rdx; /* what the code returned */
     int vector;        /* of its fault */
     uint64_t error, fault_rip, cr2;
+    struct frame *seen; /* takes the registers at its fault; may be NULL */
 };
 
 struct gate {
@@ -57,6 +58,7 @@ struct cpu {
     volatile unsigned starts; /* how often it was started */
     volatile unsigned nmi_count;
     volatile unsigned irq_count; /* of vectors from 32 up */
+    volatile uint64_t irq_rip;   /* where the last one came */
     void (*volatile nmi_hook)(struct frame *);
 };
 

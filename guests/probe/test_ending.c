@@ -5,6 +5,7 @@
 #include "apic.h"
 #include "cpu.h"
 #include "lib.h"
+#include "pal.h"
 #include "probe.h"
 #include "trap.h"
 #include "window.h"
@@ -129,6 +130,23 @@ static void reset_control(void)
     }
 }
 
+/* CR3 is loaded with a PAL's page: it is wiped, and the guest has no page tables any more. */
+static void page_table_of_pal(void)
+{
+    static struct user user;
+
+    if (first_life(8)) {
+        user_new(&user, 0);
+        if (pal_register(&user, 0) != TV_OK) {
+            cmos_write(CMOS_MARK, 0);
+            fail("REG");
+            return;
+        }
+        write_cr3(user_physical(&user, PAL_DATA(0)));
+        survived();
+    }
+}
+
 const struct probe ending_probes[] = {
     {"ending-triple", triple, BY_NAME},
     {"ending-triple2", triple_elsewhere, BY_NAME | SEVERAL},
@@ -136,6 +154,7 @@ const struct probe ending_probes[] = {
     {"ending-cr3", page_table_hidden, BY_NAME | ON_NACRE},
     {"ending-init", init_boot_cpu, BY_NAME},
     {"ending-init2", init_boot_cpu_from_other, BY_NAME | SEVERAL},
+    {"ending-pal", page_table_of_pal, BY_NAME | ON_NACRE},
     {"ending-reset", reset_control, BY_NAME},
     {0},
 };

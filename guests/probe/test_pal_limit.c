@@ -8,6 +8,7 @@
 #define SMALL_PAGES 3U /* code, parameters, stack */
 #define SMALL_FIRST 16U
 #define MAX_PALS 140U
+#define SLOT_UNUSED 120U /* behind them all: touching one that is registered would end it */
 #define DEF_TYPE 0x2ffU
 
 static struct user user;
@@ -39,7 +40,7 @@ static uint64_t entry_of(unsigned number)
 /* PAL number n in three pages; sparse: each of them in tables of its own. */
 static uint64_t small_register(unsigned number, bool sparse)
 {
-    struct tv_pal_sections *sections = pal_ask(&user, USER64, 0); /* for the parameters */
+    struct tv_pal_sections *sections = pal_ask(&user, USER64, SLOT_UNUSED);
     unsigned page = SMALL_FIRST + SMALL_PAGES * number;
 
     sections->num_sections = 0;

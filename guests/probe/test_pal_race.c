@@ -30,7 +30,8 @@ static void flipper(void *argument)
     (void)argument;
     for (unsigned i = 0; !flip.stop; i++) {
         *flip.entry = flip.values[i % flip.count];
-        for (unsigned wait = (unsigned)(flip.rounds++ * 7) % 64; wait > 0; wait--) {
+        /* From hardly any time to that of a whole call. */
+        for (unsigned wait = (unsigned)(flip.rounds++ * 777) % 3000; wait > 0; wait--) {
             pause();
         }
     }

@@ -164,18 +164,12 @@ static void task_stack(void)
             (unsigned long long)error);
 }
 
-/* CR3 itself is loaded with a PAL's page: the end of this guest, but not of the hypervisor, and the
- * page is wiped before the machine is reset. */
-static void root(void)
-{
-    SET_UP;
-    write_cr3(user_physical(&user, PAL_DATA(0)));
-    fail("the kernel goes on without page tables");
-}
-
 const struct probe pal_table_probes[] = {
-    {"pal-page-table", page_table, ON_NACRE}, {"pal-large-page", large_page, ON_NACRE},
-    {"pal-idt", interrupt_table, ON_NACRE},   {"pal-gdt", descriptor_table, ON_NACRE},
-    {"pal-stack", kernel_stack, ON_NACRE},    {"pal-rsp0", task_stack, ON_NACRE},
-    {"ending-pal-cr3", root, BY_NAME},        {0},
+    {"pal-page-table", page_table, ON_NACRE},
+    {"pal-large-page", large_page, ON_NACRE},
+    {"pal-idt", interrupt_table, ON_NACRE},
+    {"pal-gdt", descriptor_table, ON_NACRE},
+    {"pal-stack", kernel_stack, ON_NACRE},
+    {"pal-rsp0", task_stack, ON_NACRE},
+    {0},
 };

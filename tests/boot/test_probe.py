@@ -25,11 +25,11 @@ def kernel():
     return readable(KERNEL, "probe kernel")
 
 
-def machine(name, words="", cpus=1, bare=False, app=APP, **options):
+def machine(name, words="", cpus=1, bare=False, app=APP, nacre="", **options):
     cmdline = ("cpus=%d %s" % (cpus, words)).strip()
     if not bare and app == APP:  # the others know no such hypercall: it must be #UD
         cmdline = "vmcall=1 " + cmdline
-    payload = Payload(None if bare else image(app), "", kernel(), cmdline)
+    payload = Payload(None if bare else image(app), nacre, kernel(), cmdline)
     return Bochs(name, payload, cpus=cpus, extra=STRICT, **options)
 
 
@@ -129,3 +129,34 @@ def test_ending_reset():
 def test_ending_triple_on_another_cpu():
     """Bochs 2.7 comes back from a reset of several CPUs only if CPU 0 did not ask for it."""
     ending("ending-triple2", "triple fault", 2)
+
+
+def pal_probe(cpus, words="pal", nacre=""):
+    """The probes of PALs alone: a hostile kernel (REQ-PAL-3 to REQ-PAL-11)."""
+    name = "probe-%s-%d" % (words.split()[0], cpus)
+    with machine(name, words, cpus, nacre=nacre) as booted:
+        check_result(booted)
+        booted.wait_end(30)
+        check_closing(booted, cpus)
+
+
+def test_pal_probe_1():
+    pal_probe(1)
+
+
+def test_pal_probe_2():
+    pal_probe(2)
+
+
+def test_pal_probe_4():
+    pal_probe(4)
+
+
+def test_pal_budget():
+    """An endless PAL ends (REQ-PAL-9)."""
+    pal_probe(1, "budget-pal", "pal-budget=2")
+
+
+def test_ending_pal():
+    """A guest whose CR3 is a page of a PAL (REQ-PAL-5)."""
+    ending("ending-pal", "triple fault")

@@ -109,7 +109,7 @@ static void registration(void)
     flip_add((uint64_t)page_b() | PTE_NORMAL);
     flip_start(PAL_DATA(0));
     uint64_t error = TV_OK;
-    for (unsigned i = 0; i < 200; i++) {
+    for (unsigned i = 0; i < 100; i++) {
         *page_a() = PATTERN_A;
         *page_b() = PATTERN_B;
         error = pal_ask_now(&user, USER64, 0);
@@ -124,7 +124,7 @@ static void registration(void)
     REQUIRE(flip_stop(PAL_DATA(0)), "the other CPU does not stop");
     REQUIRE(error < TV_ERROR_COUNT && done > 0, "REG: %llx, %u done", (unsigned long long)error,
             done);
-    print("PROBE: note %u of 200 REGs, %u changes\n", done, (unsigned)flip.rounds);
+    print("PROBE: note %u of 100 REGs, %u changes\n", done, (unsigned)flip.rounds);
     REQUIRE(pal_register(&user, 0) == TV_OK && pal_works(&user, 0, 0), "REG afterwards");
     REQUIRE(pal_unregister(&user, 0) == TV_OK, "UNREG");
 }
@@ -146,7 +146,7 @@ static void arguments(void)
     flip_add((uint64_t)page_a() | PTE_NORMAL);
     flip_start(PAGE_ARGS);
     uint64_t error = TV_OK;
-    for (unsigned i = 0; i < 300 && error < TV_ERROR_COUNT; i++) {
+    for (unsigned i = 0; i < 100 && error < TV_ERROR_COUNT; i++) {
         error = pal_ask_now(&user, USER64, 0);
         if (error == TV_OK && (!pal_works(&user, 0, 0) || pal_unregister(&user, 0) != TV_OK)) {
             error = TV_ERROR_COUNT;

@@ -55,6 +55,8 @@
 #define STUB_STORE 64 /* EAX to RDI */
 #define STUB_CPUID 80
 #define STUB_RETURN 96
+#define STUB_WATCH 112  /* until the word at RDI is not EDX */
+#define STUB_HAMMER 128 /* EAX to RDI for ever */
 
 /* struct try in trap.h. */
 #define TRY_RSP 0

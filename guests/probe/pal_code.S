@@ -68,6 +68,14 @@ user_stubs:
     int $0x80
     .org user_stubs + STUB_RETURN
     int $0x80
+    .org user_stubs + STUB_WATCH
+1:  mov (%rdi), %eax
+    cmp %edx, %eax
+    je 1b
+    int $0x80
+    .org user_stubs + STUB_HAMMER
+1:  mov %eax, (%rdi)
+    jmp 1b
 user_stubs_end:
 
     .macro OP number, label

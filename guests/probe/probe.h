@@ -27,7 +27,8 @@ extern const struct probe cpuid_probes[], memory_probes[], mtrr_probes[], msr_pr
     vmx_probes[], startup_probes[], nmi_probes[], xapic_probes[], event_probes[], ending_probes[],
     mode_probes[], x2apic_probes[], pal_probes[], pal_context_probes[], pal_access_probes[],
     pal_table_probes[], pal_register_probes[], pal_race_probes[], pal_event_probes[],
-    pal_share_probes[], pal_edge_probes[], pal_number_probes[], pal_limit_probes[];
+    pal_share_probes[], pal_edge_probes[], pal_view_probes[], pal_number_probes[],
+    pal_limit_probes[];
 
 /* The probe that runs has failed; the first reason is printed. */
 __attribute__((format(printf, 1, 2))) void fail(const char *format, ...);

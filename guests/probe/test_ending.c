@@ -147,6 +147,37 @@ static void page_table_of_pal(void)
     }
 }
 
+/* The boot CPU runs an endless PAL when another one ends the guest: it is wiped as well. */
+static void elsewhere_with_pal(void)
+{
+    static struct user user;
+
+    if (first_life(9)) {
+        user_new(&user, 0);
+        bool registered = pal_register(&user, 0) == TV_OK;
+        smp_call(1, triple_fault, NULL);
+        if (registered) {
+            (void)user_call(&user, 0, OP_ENDLESS, 0);
+        }
+        survived();
+    }
+}
+
+static void init_with_pal(void)
+{
+    static struct user user;
+
+    if (first_life(10)) {
+        user_new(&user, 0);
+        bool registered = pal_register(&user, 0) == TV_OK;
+        smp_call(1, send_init, NULL);
+        if (registered) {
+            (void)user_call(&user, 0, OP_LOOP, 100000);
+        }
+        survived();
+    }
+}
+
 const struct probe ending_probes[] = {
     {"ending-triple", triple, BY_NAME},
     {"ending-triple2", triple_elsewhere, BY_NAME | SEVERAL},
@@ -155,6 +186,8 @@ const struct probe ending_probes[] = {
     {"ending-init", init_boot_cpu, BY_NAME},
     {"ending-init2", init_boot_cpu_from_other, BY_NAME | SEVERAL},
     {"ending-pal", page_table_of_pal, BY_NAME | ON_NACRE},
+    {"ending-loop", elsewhere_with_pal, BY_NAME | ON_NACRE | SEVERAL},
+    {"ending-during", init_with_pal, BY_NAME | ON_NACRE | SEVERAL},
     {"ending-reset", reset_control, BY_NAME},
     {0},
 };

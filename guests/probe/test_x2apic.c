@@ -95,10 +95,16 @@ static void startups(void)
     }
 }
 
+/* Events for a CPU that runs a PAL, in this mode (REQ-PAL-6). */
+static void pals(void)
+{
+    for (const struct probe *probe = pal_event_probes; !(probe->flags & BY_NAME); probe++) {
+        probe->run();
+    }
+}
+
 const struct probe x2apic_probes[] = {
-    {"x2apic-switch", switch_all, ANYWHERE},
-    {"x2apic-registers", registers, ANYWHERE},
-    {"x2apic-nmi", nmis, ANYWHERE},
-    {"x2apic-startup", startups, SEVERAL},
-    {0},
+    {"x2apic-switch", switch_all, ANYWHERE},  {"x2apic-registers", registers, ANYWHERE},
+    {"x2apic-nmi", nmis, ANYWHERE},           {"x2apic-startup", startups, SEVERAL},
+    {"x2apic-pal", pals, ON_NACRE | SEVERAL}, {0},
 };

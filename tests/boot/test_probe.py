@@ -160,3 +160,8 @@ def test_pal_budget():
 def test_ending_pal():
     """A guest whose CR3 is a page of a PAL (REQ-PAL-5)."""
     ending("ending-pal", "triple fault")
+
+
+def test_ending_loop():
+    """REQ-PAL-7: one CPU runs an endless PAL when another one's triple fault ends the guest."""
+    ending("ending-loop", "triple fault", 2)

@@ -51,6 +51,8 @@ enum tv_error tv_caller_check(const struct vcpu *vcpu)
 struct tv_pal_key tv_caller_key(const struct vcpu *vcpu, const struct tv_memory *memory,
                                 uint64_t entry)
 {
-    return (struct tv_pal_key){
-        .entry = entry, .cr3 = memory->paging.cr3, .width = vcpu_width(vcpu)};
+    const struct gwalk_paging *paging = &memory->paging;
+    return (struct tv_pal_key){.entry = entry,
+                               .cr3 = tv_process_table(paging->cr3, paging->cr4, paging->efer),
+                               .width = vcpu_width(vcpu)};
 }

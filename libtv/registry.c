@@ -4,13 +4,22 @@
 #include <base/bits.h>
 #include <stddef.h>
 
-/* Bits of CR3 that are the table's address: no PCID, no caching bits, no bit 63. */
-#define CR3_ADDRESS bits_mask(PAGE_SHIFT, 52)
+#define CR4_PAE BIT(5)
+#define EFER_LMA BIT(10)
 
 /* A PAL's own page tables have 4 levels; its last page below 4 GiB is where 32-bit PALs return to.
  */
 #define USER_END_32 ((1ULL << 32) - PAGE_BYTES)
 #define USER_END_64 (1ULL << 47)
+
+uint64_t tv_process_table(uint64_t cr3, uint64_t cr4, uint64_t efer)
+{
+    if ((efer & EFER_LMA) != 0) {
+        return cr3 & bits_mask(PAGE_SHIFT, 52);
+    }
+    /* With PAE paging four tables of 32 bytes can lie in one page. */
+    return cr3 & bits_mask((cr4 & CR4_PAE) != 0 ? 5 : PAGE_SHIFT, 32);
+}
 
 uint64_t tv_user_end(enum vcpu_width width)
 {
@@ -126,7 +135,7 @@ void tv_registry_init(struct tv_registry *registry)
 
 bool tv_registry_same_process(const struct tv_pal_key *a, const struct tv_pal_key *b)
 {
-    return ((a->cr3 ^ b->cr3) & CR3_ADDRESS) == 0 && a->width == b->width;
+    return a->cr3 == b->cr3 && a->width == b->width;
 }
 
 bool tv_registry_is(const struct tv_pal *pal, const struct tv_pal_key *key)
@@ -174,7 +183,6 @@ static const struct tv_pal *store(struct tv_registry *registry, const struct tv_
     struct tv_pal *pal = &registry->pal[index];
     pal->id = new_id(registry);
     pal->key = *key;
-    pal->key.cr3 &= CR3_ADDRESS;
     pal->section_count = section_count;
     for (unsigned i = 0; i < section_count; i++) {
         pal->section[i] = sections[i];
@@ -205,7 +213,7 @@ enum tv_error tv_registry_add(struct tv_registry *registry, const struct tv_pal_
         error = TV_ERROR_PAL_DUPLICATE;
     }
     if (error == TV_OK) {
-        error = check_others(registry, sections, section_count, key->cr3 & CR3_ADDRESS);
+        error = check_others(registry, sections, section_count, key->cr3);
     }
     if (error == TV_OK && registry->count == CONFIG_MAX_PALS) {
         error = TV_ERROR_TOO_MANY_PALS;
@@ -239,7 +247,7 @@ const struct tv_pal *tv_registry_owner(const struct tv_registry *registry, uint6
 {
     for (unsigned i = 0; i < CONFIG_MAX_PALS; i++) {
         const struct tv_pal *pal = &registry->pal[i];
-        if (!registry->used[i] || pal->key.cr3 != (cr3 & CR3_ADDRESS)) {
+        if (!registry->used[i] || pal->key.cr3 != cr3) {
             continue;
         }
         for (unsigned section = 0; section < pal->section_count; section++) {

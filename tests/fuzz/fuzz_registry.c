@@ -18,7 +18,7 @@ static struct tv_pal_key take_key(struct fuzz_input *input)
     struct tv_pal_key key;
     memset(&key, 0, sizeof(key));
     key.entry = fuzz_take(input, 2) << 4;
-    key.cr3 = (fuzz_take(input, 1) & 3) << 12 | 5;
+    key.cr3 = (fuzz_take(input, 1) & 3) << 12;
     key.width = fuzz_take(input, 1) & 1 ? VCPU_64BIT : VCPU_32BIT;
     return key;
 }

@@ -24,13 +24,13 @@ struct tv_section { /* [start, start + pages * 4096) */
 /* What identifies a PAL to its caller. */
 struct tv_pal_key {
     uint64_t entry;        /* linear address that is called */
-    uint64_t cr3;          /* of the process; only the address bits count */
+    uint64_t cr3;          /* of the process: tv_process_table() */
     enum vcpu_width width; /* of the caller: VCPU_32BIT or VCPU_64BIT */
 };
 
 struct tv_pal {
-    uint32_t id;           /* never used again soon, never TV_CPUID_NO_PAL */
-    struct tv_pal_key key; /* cr3 holds the address bits alone */
+    uint32_t id; /* never used again soon, never TV_CPUID_NO_PAL */
+    struct tv_pal_key key;
     unsigned section_count;
     struct tv_section section[TV_PAL_SECTIONS_MAX];
 };
@@ -68,6 +68,13 @@ bool tv_registry_same_process(const struct tv_pal_key *a, const struct tv_pal_ke
 
 /* Whether a caller's key is that of a PAL. */
 bool tv_registry_is(const struct tv_pal *pal, const struct tv_pal_key *key);
+
+/*
+ * The bits of CR3 that are the address of a process's top table (SDM vol. 3, tables "Use of CR3
+ * with
+ * ..."): no PCID, no caching bits.  Which ones those are depends on the kind of paging.
+ */
+uint64_t tv_process_table(uint64_t cr3, uint64_t cr4, uint64_t efer);
 
 /* End of the addresses that a section may have. */
 uint64_t tv_user_end(enum vcpu_width width);

@@ -141,8 +141,6 @@ static void test_other_pals(void **state)
     const struct tv_pal *first = must_add(&good_key, good, 4);
     refused(TV_ERROR_PAL_DUPLICATE, &good_key, good, 4);
     struct tv_pal_key key = good_key;
-    key.cr3 |= 0x8000000000000fff; /* PCID and bit 63 are no address */
-    refused(TV_ERROR_PAL_DUPLICATE, &key, good, 4);
     key.width = VCPU_32BIT;
     refused(TV_ERROR_PAL_OVERLAP, &key, good, 4);
     key = good_key;
@@ -154,7 +152,7 @@ static void test_other_pals(void **state)
     assert_int_not_equal(first->id, second->id);
     assert_ptr_equal(tv_registry_find(&registry, &good_key), first);
     assert_ptr_equal(tv_registry_find(&registry, &key), second);
-    assert_ptr_equal(tv_registry_owner(&registry, 0x17fff, CR3 | 0x123), first);
+    assert_ptr_equal(tv_registry_owner(&registry, 0x17fff, CR3), first);
     assert_ptr_equal(tv_registry_owner(&registry, 0x10000, CR3 + 0x1000), second);
     assert_null(tv_registry_owner(&registry, 0x18000, CR3));
     assert_null(tv_registry_owner(&registry, 0xffff, CR3));
@@ -176,13 +174,23 @@ static void test_width_is_part_of_the_key(void **state)
     assert_int_equal(tv_registry_remove(&registry, &key), TV_ERROR_NO_SUCH_PAL);
 }
 
+/* REQ-PAL-3: which bits of CR3 tell processes apart.  With PAE paging those of one page can differ
+ * in bits 11:5 alone. */
+static void test_process_tables(void **state)
+{
+    (void)state;
+    const uint64_t pae = 1ULL << 5, lma = 1ULL << 10, all = ~0ULL;
+    assert_true(tv_process_table(all, pae, lma) == 0x000ffffffffff000);
+    assert_true(tv_process_table(all, pae, 0) == 0xffffffe0);
+    assert_true(tv_process_table(all, 0, 0) == 0xfffff000);
+}
+
 /* Who a key belongs to: address bits of CR3, width, entry; and PALs by their number. */
 static void test_keys_and_numbers(void **state)
 {
     (void)state;
     const struct tv_pal *pal = must_add(&good_key, good, 4);
     struct tv_pal_key key = good_key;
-    key.cr3 |= 0xfff0000000000fffULL;
     assert_true(tv_registry_is(pal, &key));
     key.entry++;
     assert_false(tv_registry_is(pal, &key));
@@ -190,7 +198,7 @@ static void test_keys_and_numbers(void **state)
     key.width = VCPU_32BIT;
     assert_false(tv_registry_same_process(&pal->key, &key));
     key.width = VCPU_64BIT;
-    for (unsigned bit = 12; bit < 52; bit++) {
+    for (unsigned bit = 5; bit < 52; bit++) {
         key.cr3 = good_key.cr3 ^ 1ULL << bit;
         assert_false(tv_registry_same_process(&pal->key, &key));
         key.entry = good_key.entry;
@@ -324,6 +332,7 @@ int main(void)
         cmocka_unit_test_setup(test_limits_that_are_just_met, setup),
         cmocka_unit_test_setup(test_other_pals, setup),
         cmocka_unit_test_setup(test_width_is_part_of_the_key, setup),
+        cmocka_unit_test(test_process_tables),
         cmocka_unit_test_setup(test_keys_and_numbers, setup),
         cmocka_unit_test_setup(test_full_registry, setup),
         cmocka_unit_test_setup(test_ids_wrap, setup),

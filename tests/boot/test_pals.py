@@ -16,7 +16,8 @@ ALONE = ["pal-basic", "pal-errors", "pal-faults", "pal-vector", "pal-new"]
 
 
 def check_pals(serial, work, widths):
-    """Each sub-command was run by a process of each width, in order; nothing is left registered."""
+    """Each sub-command was run by a process of each width, in order; nothing is left registered
+    but what the last process of pal-death left."""
     wanted = [(re.match(r"pal-(\w+)", item).group(1), str(width)) for item in work
               if item.startswith("pal-") for width in widths]
     seen = [(name, width) for name, width, checks in re.findall(OK, serial, re.MULTILINE)
@@ -27,7 +28,9 @@ def check_pals(serial, work, widths):
         check(not found, found and found.group())
     summary = re.search(SUMMARY, serial, re.MULTILINE)
     check(summary, "no line about PALs in the closing summary")
-    check(int(summary.group(1)) == 0, "%s PALs are left" % summary.group(1))
+    # What died with its process is removed when the guest uses the memory again, which may be later.
+    dead = sum(item.startswith("pal-death") for item in work) * len(widths)
+    check(int(summary.group(1)) <= dead, "%s PALs are left" % summary.group(1))
     check(int(summary.group(2)) > 0, "no PAL was ever registered")
 
 

@@ -8,8 +8,12 @@
 #define SMALL_PAGES 3U /* code, parameters, stack */
 #define SMALL_FIRST 16U
 #define MAX_PALS 140U
-#define SLOT_UNUSED 120U /* behind them all: touching one that is registered would end it */
+#define SLOT_UNUSED 120U  /* behind them all: touching one that is registered would end it */
+#define SMALL_BEHIND 147U /* small PALs from this number on are in nobody's way */
 #define DEF_TYPE 0x2ffU
+#define MTRRCAP 0xfeU
+#define PHYSBASE(n) (0x200U + 2 * (n))
+#define PHYSMASK(n) (0x201U + 2 * (n))
 
 static struct user user;
 
@@ -122,7 +126,7 @@ static uint64_t big_register(unsigned slot)
         sections->sections[i].start_addr |= (uint64_t)(1 + i) << 39;
     }
     for (unsigned i = 0; i < 6; i++) {
-        pal_ask_more(sections, TV_SECTION_DATA, in_part(5 + i, 200 + 6 * slot + i), 1);
+        pal_ask_more(sections, TV_SECTION_DATA, in_part(5 + i, 192 + 6 * slot + i), 1);
     }
     return pal_ask_now(&user, USER64, slot);
 }
@@ -136,7 +140,7 @@ static void big(void)
     for (unsigned round = 0; round < rounds(); round++) {
         uint64_t error = TV_OK;
         unsigned count = 0;
-        while (count < 45 && (error = big_register(count)) == TV_OK) {
+        while (count < 44 && (error = big_register(count)) == TV_OK) {
             count++;
         }
         first = round == 0 ? count : first;
@@ -150,6 +154,68 @@ static void big(void)
             print("PROBE: note %u big PALs fit, then error %u\n", count, (unsigned)error);
         }
     }
+}
+
+/* A process has taken all the table pages that it can get: what the kernel does needs some, and is
+ * not the one to suffer. */
+static void kernel_needs(void)
+{
+    unsigned last = (unsigned)(rdmsr(MTRRCAP) & 0xff) - 1;
+    uint64_t mask = (BIT(cpuid(0x80000008, 0).eax & 0xff) - 1) & ~(PAGE - 1);
+
+    for (unsigned i = 0; i < 2; i++) { /* a memory type for one page, and later for none */
+        EXPECT(NO_FAULT, wrmsr, PHYSBASE(last), 0x4001000);
+        EXPECT(NO_FAULT, wrmsr, PHYSMASK(last), i == 0 ? mask | BIT(11) : 0);
+        *(volatile uint64_t *)0x4001000 = 0x1234 + i;
+        REQUIRE(*(volatile uint64_t *)0x4001000 == 0x1234 + i, "memory is not what was written");
+        for (unsigned n = 0; n < 8; n++) { /* device memory above RAM that nobody has touched */
+            uint64_t linear = window_map(2, (41 + 3 * n) * BIT(30), PTE_NORMAL | PTE_UC);
+            EXPECT(NO_FAULT, load, linear, 0);
+        }
+    }
+    EXPECT(NO_FAULT, wrmsr, PHYSBASE(last), 0);
+}
+
+/* The last pages, one by one: each shared page splits a large page of its own. */
+static uint64_t share_far(unsigned number, unsigned index)
+{
+    uint64_t *words = user_at(&user, PAGE_ARGS);
+
+    user_set(&user, 500 + index, 0x6000000 + index * 0x200000ULL, PTE_NORMAL);
+    words[0] = user_linear(500 + index);
+    words[1] = PAGE;
+    const uint64_t args[4] = {entry_of(number), user_linear(PAGE_ARGS), user_linear(PAGE_ARGS) + 8,
+                              1};
+    return user_vmcall(&user, USER64, TV_SHARE, args);
+}
+
+static void starved(void)
+{
+    unsigned big = 0, few = 0;
+
+    SET_UP;
+    everywhere();
+    while (big < 44 && big_register(big) == TV_OK) {
+        big++;
+    }
+    while (few < 13 && small_register(SMALL_BEHIND + few, false) == TV_OK) {
+        few++;
+    }
+    uint64_t error = TV_OK;
+    for (unsigned i = 0; i < 8 && error == TV_OK; i++) {
+        error = share_far(SMALL_BEHIND, i);
+    }
+    REQUIRE(few > 0 && error == TV_ERROR_NO_MEMORY, "%u and %u fit, then SHARE gives %llx", big,
+            few, (unsigned long long)error);
+    kernel_needs();
+    for (unsigned slot = 0; slot < big; slot++) {
+        REQUIRE(pal_unregister(&user, slot) == TV_OK, "UNREG of %u", slot);
+    }
+    for (unsigned number = SMALL_BEHIND; number < SMALL_BEHIND + few; number++) {
+        const uint64_t args[4] = {entry_of(number)};
+        REQUIRE(user_vmcall(&user, USER64, TV_UNREG, args) == TV_OK, "UNREG of small %u", number);
+    }
+    REQUIRE(big > 0, "nothing fits");
 }
 
 /* Each CPU with a process of its own. */
@@ -215,6 +281,7 @@ const struct probe pal_limit_probes[] = {
     {"pal-many", many, ON_NACRE},
     {"pal-sparse", sparse, ON_NACRE},
     {"pal-big", big, ON_NACRE},
+    {"pal-starved", starved, ON_NACRE},
     {"pal-all-cpus", all_cpus, ON_NACRE | SEVERAL},
     {0},
 };

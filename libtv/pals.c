@@ -153,11 +153,15 @@ enum tv_error tv_pal_make(struct tv *tv, unsigned cpu, const struct tv_pal **pal
         return error;
     }
     measure(tv, cpu, *pal);
-    (void)__atomic_fetch_add(&tv->registrations, 1, __ATOMIC_RELAXED);
-    tv_set_state(tv_context_of(tv, *pal), TV_IDLE);
-    log_debug("CPU %u: PAL %u registered, entry %#llx, %u sections", cpu, (*pal)->id,
-              (unsigned long long)(*pal)->key.entry, (*pal)->section_count);
     return TV_OK;
+}
+
+void tv_pal_open(struct tv *tv, unsigned cpu, const struct tv_pal *pal)
+{
+    log_debug("CPU %u: PAL %u registered, entry %#llx, %u sections", cpu, pal->id,
+              (unsigned long long)pal->key.entry, pal->section_count);
+    (void)__atomic_fetch_add(&tv->registrations, 1, __ATOMIC_RELAXED);
+    tv_set_state(tv_context_of(tv, pal), TV_IDLE);
 }
 
 /* The guest knew the rest, and the PAL could not change it. */
@@ -193,17 +197,11 @@ void tv_pal_wipe_stopped(const struct tv *tv, const struct tv_pal *pal)
     }
 }
 
-enum tv_error tv_pal_remove(struct tv *tv, unsigned cpu, const struct tv_pal *pal, bool wipe)
+void tv_pal_drop(struct tv *tv, unsigned cpu, const struct tv_pal *pal)
 {
     struct tv_context *context = tv_context_of(tv, pal);
-
-    if (!tv_take(context, TV_IDLE, TV_CHANGING) && !tv_take(context, TV_ENDED, TV_CHANGING)) {
-        return TV_ERROR_PAL_BUSY;
-    }
     uint32_t id = pal->id;
-    if (wipe) {
-        tv_pal_wipe(tv, cpu, pal);
-    }
+
     world_stop(cpu);
     tv_view_give_back(tv, pal, context);
     tv_space_destroy(&context->space);
@@ -211,6 +209,17 @@ enum tv_error tv_pal_remove(struct tv *tv, unsigned cpu, const struct tv_pal *pa
     tv_set_state(context, TV_FREE);
     world_resume(cpu);
     log_debug("CPU %u: PAL %u removed", cpu, id);
+}
+
+enum tv_error tv_pal_remove(struct tv *tv, unsigned cpu, const struct tv_pal *pal)
+{
+    struct tv_context *context = tv_context_of(tv, pal);
+
+    if (!tv_take(context, TV_IDLE, TV_CHANGING) && !tv_take(context, TV_ENDED, TV_CHANGING)) {
+        return TV_ERROR_PAL_BUSY;
+    }
+    tv_pal_wipe(tv, cpu, pal);
+    tv_pal_drop(tv, cpu, pal);
     return TV_OK;
 }
 
@@ -224,7 +233,7 @@ bool tv_pals_reap(struct tv *tv, unsigned cpu)
         uint32_t state = tv_state(context);
         if ((state == TV_IDLE || state == TV_ENDED) &&
             !tv_view_is_mapped(tv, context, pal->key.entry, context->entry_page) &&
-            tv_pal_remove(tv, cpu, pal, true) == TV_OK) {
+            tv_pal_remove(tv, cpu, pal) == TV_OK) {
             any = true;
         }
     }

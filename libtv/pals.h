@@ -6,15 +6,17 @@
 
 /*
  * Does what the CPU's request says for the CPU's caller (tv_cpu.request, tv_cpu.memory), removing
- * dead PALs where they are in the way.  An error leaves all as it was.
+ * dead PALs where they are in the way.  An error leaves all as it was.  The PAL is this CPU's until
+ * it is opened or dropped: nobody can call it, or read what it left, before its caller was told.
  */
 enum tv_error tv_pal_make(struct tv *tv, unsigned cpu, const struct tv_pal **pal);
+void tv_pal_open(struct tv *tv, unsigned cpu, const struct tv_pal *pal);
+void tv_pal_drop(struct tv *tv, unsigned cpu, const struct tv_pal *pal);
 
 /*
- * Wipes the PAL and gives its pages back; without wiping for one that never ran.
- * TV_ERROR_PAL_BUSY: it runs, or another CPU changes it.
+ * Wipes the PAL and gives its pages back.  TV_ERROR_PAL_BUSY: it runs, or another CPU changes it.
  */
-enum tv_error tv_pal_remove(struct tv *tv, unsigned cpu, const struct tv_pal *pal, bool wipe);
+enum tv_error tv_pal_remove(struct tv *tv, unsigned cpu, const struct tv_pal *pal);
 
 /* Zeroes all that the PAL could write.  The CPU owns the context; takes part in stops meanwhile. */
 void tv_pal_wipe(struct tv *tv, unsigned cpu, const struct tv_pal *pal);

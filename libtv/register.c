@@ -94,7 +94,13 @@ enum tv_error tv_register_old(struct tv *tv, struct vcpu *vcpu)
     if (error == TV_OK) {
         error = read_old_params(self, params);
     }
-    return error == TV_OK ? tv_pal_make(tv, vcpu_cpu(vcpu), &pal) : error;
+    if (error == TV_OK) {
+        error = tv_pal_make(tv, vcpu_cpu(vcpu), &pal);
+    }
+    if (error == TV_OK) {
+        tv_pal_open(tv, vcpu_cpu(vcpu), pal);
+    }
+    return error;
 }
 
 /* A PAL of this caller's process by its entry point, whichever interface registered it. */
@@ -110,7 +116,7 @@ enum tv_error tv_unregister_old(struct tv *tv, struct vcpu *vcpu)
 {
     unsigned cpu = vcpu_cpu(vcpu);
     const struct tv_pal *pal = find(tv, vcpu, &tv->cpu[cpu], VCPU_RCX);
-    return pal == NULL ? TV_ERROR_NO_SUCH_PAL : tv_pal_remove(tv, cpu, pal, true);
+    return pal == NULL ? TV_ERROR_NO_SUCH_PAL : tv_pal_remove(tv, cpu, pal);
 }
 
 /* A word of the caller's width from an array of such words. */
@@ -219,7 +225,7 @@ static enum tv_error make_new(struct tv *tv, struct vcpu *vcpu, struct tv_pal_re
 }
 
 /* The answer's place is checked first, so that a PAL whose number nobody learns is a rare race; it
- * is then removed again. */
+ * is then dropped again, and has not run. */
 enum tv_error tv_register_new(struct tv *tv, struct vcpu *vcpu)
 {
     unsigned cpu = vcpu_cpu(vcpu);
@@ -244,13 +250,17 @@ enum tv_error tv_register_new(struct tv *tv, struct vcpu *vcpu)
                sizeof(asked.measurement));
     }
     uint64_t from = offsetof(struct tv_pal_register, id);
-    if (tv_memory_write_caller(&self->memory, linear + from, &asked.id, sizeof(asked) - from) !=
-            TV_OK &&
-        error == TV_OK) {
-        (void)tv_pal_remove(tv, cpu, pal, false);
-        error = TV_ERROR_ADDRESS;
+    bool told = tv_memory_write_caller(&self->memory, linear + from, &asked.id,
+                                       sizeof(asked) - from) == TV_OK;
+    if (error != TV_OK) {
+        return error;
     }
-    return error;
+    if (!told) {
+        tv_pal_drop(tv, cpu, pal);
+        return TV_ERROR_ADDRESS;
+    }
+    tv_pal_open(tv, cpu, pal);
+    return TV_OK;
 }
 
 const struct tv_pal *tv_find_number(struct tv *tv, const struct vcpu *vcpu,
@@ -266,5 +276,5 @@ enum tv_error tv_unregister_new(struct tv *tv, struct vcpu *vcpu)
     unsigned cpu = vcpu_cpu(vcpu);
     const struct tv_pal *pal =
         tv_find_number(tv, vcpu, &tv->cpu[cpu].memory, tv_argument(vcpu, VCPU_RCX));
-    return pal == NULL ? TV_ERROR_NO_SUCH_PAL : tv_pal_remove(tv, cpu, pal, true);
+    return pal == NULL ? TV_ERROR_NO_SUCH_PAL : tv_pal_remove(tv, cpu, pal);
 }

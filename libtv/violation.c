@@ -104,7 +104,7 @@ static void take_away(struct tv *tv, struct vcpu *vcpu, const struct tv_pal *pal
     unsigned cpu = vcpu_cpu(vcpu);
     uint32_t id = pal->id;
 
-    if (tv_pal_remove(tv, cpu, pal, true) == TV_OK) {
+    if (tv_pal_remove(tv, cpu, pal) == TV_OK) {
         if (__atomic_fetch_add(&tv->taken, 1, __ATOMIC_RELAXED) >= LINES_LOGGED) {
             return;
         }

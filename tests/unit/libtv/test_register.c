@@ -272,6 +272,69 @@ static void test_measurement(void **state)
     }
 }
 
+static uint64_t flags_at; /* page-table entry of the answer's first page */
+static uint32_t secret = 0x5ec2e75;
+
+static void clear_flags(void *arg)
+{
+    (void)arg;
+    *(uint32_t *)suite_entry(&process, SUITE_ARGS, 1) &= ~0x60U;
+}
+
+/* CPU 1 guesses the number, lets the PAL run, and takes away where the rest of the answer goes. */
+static void run_early(void *arg, const struct fake_write *write)
+{
+    (void)arg;
+    if (write->address != flags_at || suite_find(&pal) == NULL) {
+        return;
+    }
+    fake_on_write(NULL, NULL);
+    uint64_t none = 0;
+    struct suite_pal guessed = pal;
+    guessed.answer.id = suite_find(&pal)->id;
+    suite_run(1, &process);
+    if (suite_call(1, &guessed, &none) == SUITE_ENTERED) {
+        assert_true(suite_pal(1, BASE + SUITE_DATA_AT, SUITE_STORE, &secret, 4));
+        suite_pal_return(1, 0);
+    }
+    uint64_t next = SUITE_ARGS + PAGE_BYTES;
+    suite_map(&process, next, suite_gpa(&process, next), SUITE_WRITE);
+    fake_select_cpu(0);
+}
+
+/* REQ-PAL-7: a registration that fails when its answer is written gives nothing away. */
+static void test_pal_runs_before_its_number_is_told(void **state)
+{
+    (void)state;
+    begin(SUITE_64, true);
+    struct suite_state before = suite_state(&pal);
+    uint64_t at = SUITE_ARGS + PAGE_BYTES - 48; /* the measurement is in the next page */
+    struct tv_pal_register asked = {.version = TV_PAL_VERSION,
+                                    .entry = pal.entry,
+                                    .section_count = pal.section_count,
+                                    .sections = SUITE_BUFFER};
+    suite_put(&process, SUITE_BUFFER, pal.section, sizeof pal.section);
+    suite_put(&process, at, &asked, sizeof asked);
+    flags_at = (uint64_t)(uintptr_t)suite_entry(&process, SUITE_ARGS, 1);
+    for (uint64_t frame = SUITE_FRAMES; frame < suite.next_frame; frame += PAGE_BYTES) {
+        uint64_t offset = flags_at - (uint64_t)(uintptr_t)fake_ram(frame, PAGE_BYTES);
+        if (offset < PAGE_BYTES) {
+            flags_at = frame + offset;
+            break;
+        }
+    }
+    suite_interfere(2, clear_flags, NULL); /* while it is measured */
+    fake_on_write(run_early, NULL);
+    assert_int_equal(suite_hypercall(0, TV_PAL_REGISTER, at, 0, 0, 0), TV_ERROR_ADDRESS);
+    fake_on_write(NULL, NULL);
+    assert_int_equal(suite.guest[1].skipped, 1); /* it did try */
+    assert_null(suite_find(&pal));
+    uint32_t found;
+    suite_get(&process, BASE + SUITE_DATA_AT, &found, 4);
+    assert_int_not_equal(found, secret);
+    suite_same(&before, &pal);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +344,7 @@ int main(void)
         cmocka_unit_test_setup(test_arguments_nowhere, setup),
         cmocka_unit_test_setup(test_other_processes, setup),
         cmocka_unit_test_setup(test_measurement, setup),
+        cmocka_unit_test_setup(test_pal_runs_before_its_number_is_told, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,6 +51,7 @@ void ept_split(struct ept *ept, struct slot *slot, uint64_t gpa)
     uint64_t attributes = slot->entry & ENTRY_ATTRIBUTES;
     uint64_t *entries = table_entries(table), step = entry_bytes(level);
     uint64_t entry = entry_leaf(address, level, attributes);
+#pragma GCC unroll 8 /* the loop itself is more than what it does */
     for (unsigned index = 0; index < TABLE_ENTRIES; index++, entry += step) {
         entries[index] = entry; /* nobody walks this table yet */
     }

@@ -107,7 +107,7 @@ static enum tv_error check_needs(const struct tv_section *sections, unsigned cou
 static enum tv_error check_others(struct tv_registry *registry, const struct tv_section *sections,
                                   unsigned count, uint64_t cr3)
 {
-    for (unsigned i = 0; i < CONFIG_MAX_PALS; i++) {
+    for (unsigned i = 0; i < registry->end; i++) {
         const struct tv_pal *pal = &registry->pal[i];
         if (!registry->used[i] || pal->key.cr3 != cr3) {
             continue;
@@ -128,6 +128,7 @@ void tv_registry_init(struct tv_registry *registry)
 {
     registry->next_id = 1;
     registry->count = 0;
+    registry->end = 0;
     for (unsigned i = 0; i < CONFIG_MAX_PALS; i++) {
         registry->used[i] = false;
     }
@@ -145,7 +146,7 @@ bool tv_registry_is(const struct tv_pal *pal, const struct tv_pal_key *key)
 
 const struct tv_pal *tv_registry_find_id(const struct tv_registry *registry, uint64_t id)
 {
-    for (unsigned i = 0; i < CONFIG_MAX_PALS; i++) {
+    for (unsigned i = 0; i < registry->end; i++) {
         if (registry->used[i] && registry->pal[i].id == id) {
             return &registry->pal[i];
         }
@@ -156,7 +157,7 @@ const struct tv_pal *tv_registry_find_id(const struct tv_registry *registry, uin
 /* Index of the PAL, CONFIG_MAX_PALS if there is none. */
 static unsigned find_index(const struct tv_registry *registry, const struct tv_pal_key *key)
 {
-    for (unsigned i = 0; i < CONFIG_MAX_PALS; i++) {
+    for (unsigned i = 0; i < registry->end; i++) {
         if (registry->used[i] && tv_registry_is(&registry->pal[i], key)) {
             return i;
         }
@@ -188,6 +189,7 @@ static const struct tv_pal *store(struct tv_registry *registry, const struct tv_
         pal->section[i] = sections[i];
     }
     registry->used[index] = true;
+    registry->end = index < registry->end ? registry->end : index + 1;
     registry->count++;
     return pal;
 }
@@ -231,6 +233,9 @@ enum tv_error tv_registry_remove(struct tv_registry *registry, const struct tv_p
         return TV_ERROR_NO_SUCH_PAL;
     }
     registry->used[index] = false;
+    while (registry->end > 0 && !registry->used[registry->end - 1]) {
+        registry->end--;
+    }
     registry->count--;
     return TV_OK;
 }
@@ -245,7 +250,7 @@ const struct tv_pal *tv_registry_find(const struct tv_registry *registry,
 const struct tv_pal *tv_registry_owner(const struct tv_registry *registry, uint64_t address,
                                        uint64_t cr3)
 {
-    for (unsigned i = 0; i < CONFIG_MAX_PALS; i++) {
+    for (unsigned i = 0; i < registry->end; i++) {
         const struct tv_pal *pal = &registry->pal[i];
         if (!registry->used[i] || pal->key.cr3 != cr3) {
             continue;

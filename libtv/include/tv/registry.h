@@ -38,6 +38,7 @@ struct tv_pal {
 struct tv_registry {
     uint32_t next_id;
     unsigned count;
+    unsigned end;    /* slots from here on are not used */
     uint32_t faulty; /* after a refusal: the section that it is about, else 0 */
     bool used[CONFIG_MAX_PALS];
     struct tv_pal pal[CONFIG_MAX_PALS];

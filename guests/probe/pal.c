@@ -1,5 +1,6 @@
 #include "pal.h"
 
+#include "apic.h"
 #include "lib.h"
 #include "probe.h"
 
@@ -212,4 +213,19 @@ bool pal_ready(void)
         skip("no PALs here");
     }
     return ready;
+}
+
+bool pal_ready_for_long(void)
+{
+    bool ready = pal_ready();
+
+    if (ready && cpu_count > 2) {
+        skip("takes too long on many CPUs");
+    }
+    return ready && cpu_count <= 2;
+}
+
+unsigned pal_rounds(unsigned count)
+{
+    return cpu_count > 2 ? count * 2 / cpu_count : count;
 }

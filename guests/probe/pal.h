@@ -78,5 +78,10 @@ bool pal_works(struct user *user, unsigned slot, uint64_t secret);
 
 /* Skips the probe where there are no PALs. */
 bool pal_ready(void);
+/* The same, and on more than two CPUs: for what one CPU does for long while an emulator runs all.
+ */
+bool pal_ready_for_long(void);
+/* How often to repeat something: fewer times with many CPUs. */
+unsigned pal_rounds(unsigned count);
 
 #endif

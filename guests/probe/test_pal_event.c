@@ -101,7 +101,7 @@ static void nmi(void)
     if (!set_up()) {
         return;
     }
-    for (unsigned i = 0; i < 20; i++) {
+    for (unsigned i = 0; i < pal_rounds(20); i++) {
         unsigned before = cpus[1].nmi_count;
         cpus[1].nmi_hook = note_nmi;
         REQUIRE(call_start(OP_LOOP, ROUNDS, 0), "the PAL does not run");
@@ -140,7 +140,7 @@ static void interrupt(void)
     if (!set_up()) {
         return;
     }
-    for (unsigned i = 0; i < 20; i++) {
+    for (unsigned i = 0; i < pal_rounds(20); i++) {
         unsigned before = cpus[1].irq_count;
         REQUIRE(call_start(OP_LOOP, ROUNDS, BIT(9)), "the PAL does not run");
         delay(i * 1000);

@@ -18,7 +18,7 @@
 static struct user user;
 
 #define SET_UP                                                                                     \
-    if (!pal_ready()) {                                                                            \
+    if (!pal_ready_for_long()) {                                                                   \
         return;                                                                                    \
     }                                                                                              \
     user_new(&user, 0)

@@ -109,7 +109,7 @@ static void registration(void)
     flip_add((uint64_t)page_b() | PTE_NORMAL);
     flip_start(PAL_DATA(0));
     uint64_t error = TV_OK;
-    for (unsigned i = 0; i < 100; i++) {
+    for (unsigned i = 0; i < pal_rounds(100); i++) {
         *page_a() = PATTERN_A;
         *page_b() = PATTERN_B;
         error = pal_ask_now(&user, USER64, 0);
@@ -124,7 +124,7 @@ static void registration(void)
     REQUIRE(flip_stop(PAL_DATA(0)), "the other CPU does not stop");
     REQUIRE(error < TV_ERROR_COUNT && done > 0, "REG: %llx, %u done", (unsigned long long)error,
             done);
-    print("PROBE: note %u of 100 REGs, %u changes\n", done, (unsigned)flip.rounds);
+    print("PROBE: note %u REGs, %u changes\n", done, (unsigned)flip.rounds);
     REQUIRE(pal_register(&user, 0) == TV_OK && pal_works(&user, 0, 0), "REG afterwards");
     REQUIRE(pal_unregister(&user, 0) == TV_OK, "UNREG");
 }
@@ -146,7 +146,7 @@ static void arguments(void)
     flip_add((uint64_t)page_a() | PTE_NORMAL);
     flip_start(PAGE_ARGS);
     uint64_t error = TV_OK;
-    for (unsigned i = 0; i < 100 && error < TV_ERROR_COUNT; i++) {
+    for (unsigned i = 0; i < pal_rounds(100) && error < TV_ERROR_COUNT; i++) {
         error = pal_ask_now(&user, USER64, 0);
         if (error == TV_OK && (!pal_works(&user, 0, 0) || pal_unregister(&user, 0) != TV_OK)) {
             error = TV_ERROR_COUNT;
@@ -175,7 +175,7 @@ static void pointer(void)
     flip_add((uint64_t)page_b() | PTE_NORMAL);
     flip_start(PAGE_BUFFER);
     uint64_t got = 0;
-    for (unsigned i = 0; i < 1000 && is_answer(got, got & (FAILED - 1)); i++) {
+    for (unsigned i = 0; i < pal_rounds(1000) && is_answer(got, got & (FAILED - 1)); i++) {
         *page_a() = *page_b() = 100;
         page_a()[1] = page_b()[1] = 200;
         got = user_call(&user, 0, OP_POINTER, 0);
@@ -190,7 +190,7 @@ static void pointer(void)
     REQUIRE(flip_stop(PAGE_BUFFER), "the other CPU does not stop");
     REQUIRE(got == 0, "%llx, pages %llu %llu", (unsigned long long)got, (unsigned long long)a,
             (unsigned long long)b);
-    print("PROBE: note %u of 1000 calls succeeded\n", good);
+    print("PROBE: note %u calls succeeded\n", good);
     REQUIRE(pal_works(&user, 0, 0), "the PAL afterwards");
     REQUIRE(pal_unregister(&user, 0) == TV_OK, "UNREG");
 }
@@ -249,7 +249,7 @@ static void stack_flips(void)
     flip_add((uint64_t)page_b() | PTE_NORMAL);
     flip_start(PAGE_FREE + 2);
     bool fine = true;
-    for (unsigned i = 0; i < 1000 && fine; i++) {
+    for (unsigned i = 0; i < pal_rounds(1000) && fine; i++) {
         user_start(&user, USER64, STUB_JUMP);
         user.frame.rbx = user_linear(PAL_PAGE(0));
         user.frame.rsp = user_linear(PAGE_FREE + 2);

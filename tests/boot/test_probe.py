@@ -150,5 +150,7 @@ def test_ending_loop():
 
 
 def test_ending_during():
-    """REQ-PAL-6: INIT for the boot CPU while it runs a PAL."""
-    ending("ending-during", "the guest sent INIT to its boot CPU", 2)
+    """REQ-PAL-6: INIT for the boot CPU in a PAL acts at its return (Bochs does not come back)."""
+    with machine("probe-during", "ending-during", 2, reset=True) as booted:
+        booted.wait(r"^nacre: CPU 0: the guest sent INIT to its boot CPU at 0x80000012; "
+                    r"resetting the machine\n", SECONDS)

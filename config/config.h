@@ -24,7 +24,8 @@
 
 /* Nested page tables beyond those of the identity map: splits, the window above RAM, and what PALs
  * have: a small one takes 8 pages for its tables and 1 for a split of the guest's. */
-#define CONFIG_SPARE_TABLE_PAGES (128 + 9 * CONFIG_MAX_PALS)
+#define CONFIG_GUEST_TABLE_PAGES 128 /* of these: PALs leave them alone */
+#define CONFIG_SPARE_TABLE_PAGES (CONFIG_GUEST_TABLE_PAGES + 9 * CONFIG_MAX_PALS)
 
 /* How long a rendezvous or the start of a CPU may take before it is reported. */
 #define CONFIG_RENDEZVOUS_TIMEOUT_US 1000000

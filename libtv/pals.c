@@ -86,6 +86,10 @@ static enum tv_error build(struct tv *tv, struct tv_cpu *self, const struct tv_p
                           &tv->config.guest_map->features, tv->config.phys_bits);
     if (error == TV_OK) {
         error = fill(tv, pal, context, self);
+        if (error == TV_OK && !tv_view_leaves_tables(tv)) {
+            tv_view_give_back(tv, pal, context);
+            error = TV_ERROR_NO_MEMORY;
+        }
         if (error != TV_OK) {
             tv_space_destroy(&context->space);
         }

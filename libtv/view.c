@@ -28,6 +28,10 @@ static enum tv_error from_walk(enum gwalk_status status, const struct gwalk_resu
     }
 }
 
+/* FFFF:FFFF + 1.  Below, firmware serves real-mode code, and so does the hypervisor (INT 15h): by
+ * physical address, whatever the guest's map says. */
+#define REAL_MODE_END 0x10fff0ULL
+
 /* RAM that the guest has all rights to; what else has another owner already. */
 static enum tv_error check_page(const struct tv *tv, struct gpa page, struct hpa *memory)
 {
@@ -35,6 +39,9 @@ static enum tv_error check_page(const struct tv *tv, struct gpa page, struct hpa
     unsigned tag;
     uint8_t probe;
 
+    if (page.v < REAL_MODE_END) {
+        return TV_ERROR_PAGE_NOT_RAM;
+    }
     if (ept_lookup(tv->config.guest_map, page, &found) != STATUS_OK) {
         bool taken = ept_hidden(tv->config.guest_map, page, &tag, memory);
         return taken ? TV_ERROR_PAGE_TAKEN : TV_ERROR_PAGE_NOT_RAM;
@@ -249,6 +256,11 @@ static enum tv_error share_page(struct tv *tv, struct tv_context *context, struc
     return error;
 }
 
+bool tv_view_leaves_tables(const struct tv *tv)
+{
+    return tv->config.guest_map->pool->free_pages >= tv->config.guest_tables;
+}
+
 enum tv_error tv_view_share(struct tv *tv, const struct tv_pal *pal, struct tv_context *context,
                             struct tv_memory *caller, const struct tv_share *share, unsigned count)
 {
@@ -274,6 +286,9 @@ enum tv_error tv_view_share(struct tv *tv, const struct tv_pal *pal, struct tv_c
                 share_page(tv, context, caller, added->start + offset, gpa(added->gpa.v + offset));
             added->pages += error == TV_OK ? 1 : 0;
         }
+    }
+    if (error == TV_OK && !tv_view_leaves_tables(tv)) {
+        error = TV_ERROR_NO_MEMORY;
     }
     if (error != TV_OK) {
         give_back_shares(tv, context, before);

@@ -33,4 +33,10 @@ void tv_view_give_back(struct tv *tv, const struct tv_pal *pal, struct tv_contex
 bool tv_view_is_mapped(const struct tv *tv, const struct tv_context *context, uint64_t linear,
                        struct gpa page);
 
+/*
+ * Whether the guest's own changes of its map (devices, memory types) still find table pages.  Any
+ * process may ask for PALs, so that they must not take the last ones.
+ */
+bool tv_view_leaves_tables(const struct tv *tv);
+
 #endif

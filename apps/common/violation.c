@@ -24,12 +24,17 @@ static bool in_region(uint64_t gpa)
  * Device memory above RAM (64-bit BARs) is mapped when it is first touched.  Tables for it are few:
  * when they run out all of them are dropped and the window starts anew.
  */
+#define WINDOW_TABLES (CONFIG_GUEST_TABLE_PAGES / 2)
+static uint64_t window_tables; /* in use; under the lock of the nested tables */
+
 static enum status map_window(uint64_t gpa_touched)
 {
     uint64_t start = addr_align_down(gpa_touched, PAGE_2M_BYTES);
+    uint64_t before = nacre.ept.pool->free_pages;
     enum status status =
         ept_map(&nacre.ept, gpa(start), hpa(start), PAGE_2M_BYTES, EPT_RWX, EPT_UC);
 
+    window_tables += before - nacre.ept.pool->free_pages;
     return status;
 }
 
@@ -40,6 +45,7 @@ static enum status recycle_window(unsigned cpu)
     smp_rendezvous_begin(&nacre.smp, cpu); /* the others invalidate before they go on */
     enum status status = ept_drop(&nacre.ept, gpa(nacre.ept_end), top - nacre.ept_end);
     hw_invept(HW_INVEPT_SINGLE_CONTEXT, ept_pointer(&nacre.ept));
+    window_tables = 0;
     smp_rendezvous_end(&nacre.smp, cpu);
     return status;
 }
@@ -55,6 +61,9 @@ static bool resolve(unsigned cpu, const struct vmx_exit *exit)
     }
     if (exit->gpa.v < nacre.ept_end || in_region(exit->gpa.v)) {
         return false;
+    }
+    if (window_tables >= WINDOW_TABLES) { /* the rest is for splits, and for PALs */
+        recycle_window(cpu);
     }
     enum status status = map_window(exit->gpa.v);
     if (status == STATUS_NO_MEMORY) {

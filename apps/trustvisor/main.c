@@ -15,6 +15,7 @@ static void start_trustvisor(void)
     struct tv_config config = {
         .cpu_count = nacre.table.count,
         .guest_map = &nacre.ept,
+        .guest_tables = CONFIG_GUEST_TABLE_PAGES,
         .mtrr = &nacre.ept_mtrr,
         .phys_bits = nacre.caps.phys_bits,
         .pages_1g = (nacre.caps.extended1_edx & BIT(26)) != 0,

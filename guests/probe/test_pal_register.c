@@ -57,26 +57,10 @@ static void foreign_memory(void)
     page_refused("the region's end", region.end - PAGE, PTE_NORMAL, TV_ERROR_PAGE_NOT_RAM);
     page_refused("the local APIC", APIC_PAGE, PTE_NORMAL, TV_ERROR_PAGE_NOT_RAM);
     page_refused("the I/O APIC", 0xfec00000, PTE_NORMAL, TV_ERROR_PAGE_NOT_RAM);
+    page_refused("conventional memory", 0x30000, PTE_NORMAL, TV_ERROR_PAGE_NOT_RAM);
     page_refused("the screen", 0xb8000, PTE_NORMAL, TV_ERROR_PAGE_NOT_RAM);
     page_refused("the PCI hole", 0xe0000000, PTE_NORMAL, TV_ERROR_PAGE_NOT_RAM);
     page_refused("nothing", BIT(35), PTE_NORMAL, TV_ERROR_PAGE_NOT_RAM);
-}
-
-/* Conventional memory is memory: nested tables of small pages, types by fixed ranges. */
-static void low_memory(void)
-{
-    volatile uint64_t *low = (volatile uint64_t *)0x30000;
-
-    SET_UP;
-    user_set(&user, PAL_DATA(0), (uint64_t)low, PTE_NORMAL);
-    low[0] = 0;
-    (void)pal_ask(&user, USER64, 0);
-    uint64_t error = pal_ask_now(&user, USER64, 0);
-    REQUIRE(error == TV_OK && user_call(&user, 0, OP_SECRET, 98) == 0, "REG: %llx",
-            (unsigned long long)error);
-    REQUIRE(user_load(&user, USER64, (uint64_t)low) == FAULTED + GP, "the page is readable");
-    REQUIRE(pal_works(&user, 0, 98), "the PAL");
-    REQUIRE(low[0] == 0 && pal_unregister(&user, 0) == TV_ERROR_NO_SUCH_PAL, "the kernel's read");
 }
 
 static void rights(void)
@@ -238,7 +222,6 @@ static void own_table(void)
 
 const struct probe pal_register_probes[] = {
     {"pal-foreign", foreign_memory, ON_NACRE},
-    {"pal-low", low_memory, ON_NACRE},
     {"pal-rights", rights, ON_NACRE},
     {"pal-twice", twice, ON_NACRE},
     {"pal-descriptions", descriptions, ON_NACRE},

@@ -25,6 +25,7 @@
 struct tv_config {
     unsigned cpu_count;
     struct ept *guest_map;   /* nested map of all the guest's CPUs; changed in a stopped world */
+    uint64_t guest_tables;   /* pages of the map's pool that PALs leave for its own changes */
     const struct mtrr *mtrr; /* what the guest map's memory types follow */
     unsigned phys_bits;      /* MAXPHYADDR */
     bool pages_1g;           /* CPUID.80000001H:EDX.Page1GB */

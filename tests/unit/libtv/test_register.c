@@ -228,7 +228,31 @@ static void test_other_processes(void **state)
     }
 }
 
-/* The identity, computed from what the client knows. */
+static void extend_digest(uint8_t identity[32], const uint8_t digest[32])
+{
+    br_sha256_context sha;
+
+    br_sha256_init(&sha);
+    br_sha256_update(&sha, identity, 32);
+    br_sha256_update(&sha, digest, 32);
+    br_sha256_out(&sha, identity);
+}
+
+/* The identity, computed from what the client knows: what is called, and how; then each section. */
+static void describe(uint8_t identity[32])
+{
+    const uint32_t head[] = {1, (uint32_t)suite_width(&process), pal.flags, pal.param_count};
+    br_sha256_context sha;
+    uint8_t digest[32];
+
+    br_sha256_init(&sha);
+    br_sha256_update(&sha, head, sizeof(head));
+    br_sha256_update(&sha, &pal.entry, sizeof(pal.entry));
+    br_sha256_update(&sha, pal.param, pal.param_count * sizeof(pal.param[0]));
+    br_sha256_out(&sha, digest);
+    extend_digest(identity, digest);
+}
+
 static void extend(uint8_t identity[32], const struct tv_pal_section *section)
 {
     br_sha256_context sha;
@@ -246,10 +270,7 @@ static void extend(uint8_t identity[32], const struct tv_pal_section *section)
         br_sha256_update(&sha, page, PAGE_BYTES);
     }
     br_sha256_out(&sha, digest);
-    br_sha256_init(&sha);
-    br_sha256_update(&sha, identity, 32);
-    br_sha256_update(&sha, digest, 32);
-    br_sha256_out(&sha, identity);
+    extend_digest(identity, digest);
 }
 
 static void test_measurement(void **state)
@@ -263,6 +284,7 @@ static void test_measurement(void **state)
         pal.section[4] = (struct tv_pal_section){TV_SECTION_SHARED_CODE, 3, BASE + 0x10000};
         pal.section_count = 5;
         suite_pal_map(&pal);
+        describe(identity);
         for (unsigned i = 0; i < pal.section_count; i++) {
             extend(identity, &pal.section[i]);
         }

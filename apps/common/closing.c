@@ -14,7 +14,8 @@ static const char *why(unsigned reason)
     case VMX_EXIT_CPUID:
         return "VMX makes every CPUID exit";
     case VMX_EXIT_EPT_VIOLATION:
-        return "xAPIC stores: trapped to see INIT and SIPI; an x2APIC guest has none";
+        return "xAPIC stores: trapped to see INIT and SIPI; an x2APIC guest has none; calls of "
+               "PALs";
     case VMX_EXIT_WRMSR:
     case VMX_EXIT_RDMSR:
         return "MTRRs, APIC base, x2APIC ICR and MSRs beyond the bitmap's range";
@@ -27,7 +28,7 @@ static const char *why(unsigned reason)
     case VMX_EXIT_VMCALL:
         return "hypercalls, and the BIOS's memory calls in chain mode";
     case VMX_EXIT_IO:
-        return "ACPI power management, to see the power-off";
+        return "ports of power-off and reset, and those beside them";
     case VMX_EXIT_PREEMPTION_TIMER:
         return "isolated code that used up its time";
     case VMX_EXIT_INVD:

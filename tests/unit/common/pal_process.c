@@ -13,7 +13,7 @@
 
 static uint64_t pool_bitmap[SUITE_POOL_PAGES / 64];
 static struct hpa kept[SUITE_POOL_PAGES];
-static unsigned kept_count;
+static unsigned kept_count, kept_for_good;
 
 static void start_tv(void)
 {
@@ -50,7 +50,7 @@ void suite_start(void)
     suite.mtrr.mask[0] = bits_mask(21, SUITE_PHYS_BITS) | 0x800;
     const struct hw_boot_info *boot = fake_boot_info();
     pool_init(&suite.pool, boot->pool, SUITE_POOL_PAGES, pool_bitmap);
-    kept_count = 0;
+    kept_count = kept_for_good = 0;
     struct ept_features features = {.usable = true,
                                     .pages_2m = true,
                                     .pages_1g = true,
@@ -65,7 +65,7 @@ void suite_start(void)
 
 void suite_give_all(void)
 {
-    while (kept_count > 0) {
+    while (kept_count > kept_for_good) {
         pool_free(&suite.pool, kept[--kept_count]);
     }
 }
@@ -76,6 +76,12 @@ void suite_keep_free(uint64_t pages)
     while (suite.pool.free_pages > pages) {
         SUITE_CHECK(pool_alloc(&suite.pool, &kept[kept_count++]) == STATUS_OK);
     }
+}
+
+void suite_limit_pool(uint64_t pages)
+{
+    suite_keep_free(pages);
+    kept_for_good = kept_count;
 }
 
 uint64_t suite_frames(uint64_t pages)

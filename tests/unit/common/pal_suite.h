@@ -92,6 +92,8 @@ void suite_start(void);
 /* Only so many free table pages from now on. */
 void suite_keep_free(uint64_t pages);
 void suite_give_all(void);
+/* A pool of that size, whose pages are soon used again. */
+void suite_limit_pool(uint64_t pages);
 
 enum suite_mode { SUITE_64, SUITE_LA57, SUITE_COMPAT, SUITE_PAE, SUITE_32, SUITE_MODES };
 

@@ -177,6 +177,8 @@ void suite_cache(unsigned cpu, const struct suite_cached *translation)
     }
     if (suite.cached_count[cpu] < SUITE_CACHED) {
         suite.cached[cpu][suite.cached_count[cpu]++] = *translation;
+    } else {
+        suite.cached[cpu][suite_random(SUITE_CACHED)] = *translation;
     }
 }
 

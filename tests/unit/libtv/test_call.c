@@ -265,6 +265,44 @@ static void test_busy(void **state)
     }
 }
 
+/* REQ-EPT-1: a CPU that ran a PAL keeps nothing of it when another PAL's tables lie in the same
+ * pages; and drops nothing without need. */
+static void test_stale_translations(void **state)
+{
+    (void)state;
+    uint64_t roots[64];
+    unsigned root_count = 0, reused = 0, invalidations = 0;
+    suite_process_make(&process, SUITE_64);
+    for (unsigned cpu = 0; cpu < SUITE_CPUS; cpu++) {
+        suite_run(cpu, &process);
+    }
+    suite_limit_pool(16);
+    fake_select_cpu(0);
+    for (unsigned round = 0; round < 64; round++) {
+        suite_pal_make(&pal, &process, BASE, true);
+        assert_int_equal(suite_register(0, &pal), TV_OK);
+        for (unsigned i = 0; i < 2 * SUITE_CPUS; i++) {
+            unsigned cpu = i % SUITE_CPUS;
+            assert_int_equal(suite_call(cpu, &pal, values), SUITE_ENTERED);
+            assert_int_equal(suite.isolated[cpu].start.invalidate, i < SUITE_CPUS);
+            invalidations += suite.isolated[cpu].start.invalidate;
+            for (uint64_t page = 0; page < SUITE_PAL_PAGES; page++) {
+                uint64_t word;
+                assert_true(suite_pal(cpu, BASE + page * PAGE_BYTES, SUITE_LOAD, &word, 8));
+            }
+            suite_pal_return(cpu, 0);
+        }
+        uint64_t root = suite.isolated[0].start.nested_root;
+        for (unsigned i = 0; i < root_count; i++) {
+            reused += roots[i] == root;
+        }
+        roots[root_count++] = root;
+        fake_select_cpu(0);
+        assert_int_equal(suite_unregister(0, &pal), TV_OK);
+    }
+    assert_true(reused > 5 && invalidations == 64 * SUITE_CPUS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +312,7 @@ int main(void)
         cmocka_unit_test_setup(test_only_a_fetch_returns, setup),
         cmocka_unit_test_setup(test_kick, setup),
         cmocka_unit_test_setup(test_busy, setup),
+        cmocka_unit_test_setup(test_stale_translations, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

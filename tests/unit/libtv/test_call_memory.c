@@ -26,7 +26,10 @@ static void begin(unsigned mode, bool by_number)
 {
     suite_process_make(&process, (enum suite_mode)mode);
     suite_run(0, &process);
-    suite_pal_make(&other, &process, OTHER, false);
+    suite_pal_plan(&other, &process, OTHER, false);
+    other.section[other.section_count++] =
+        (struct tv_pal_section){TV_SECTION_SHARED_CODE, 1, OTHER + 0x10000};
+    suite_pal_map(&other);
     assert_int_equal(suite_register(0, &other), TV_OK);
     suite_pal_make(&pal, &process, BASE, by_number);
     pal.param_count = 2;
@@ -36,7 +39,18 @@ static void begin(unsigned mode, bool by_number)
 }
 
 /* What a page of the caller's can become instead. */
-enum { ABSENT, OF_THE_KERNEL, READ_ONLY, DEVICE, REGION, OF_THE_PAL, OF_ANOTHER_PAL, NOWHERE, BAD };
+enum {
+    ABSENT,
+    OF_THE_KERNEL,
+    READ_ONLY,
+    DEVICE,
+    REGION,
+    OF_THE_PAL,
+    OF_ANOTHER_PAL,
+    NOWHERE,
+    SHARED_CODE,
+    BAD
+};
 
 static void spoil(uint64_t linear, unsigned how)
 {
@@ -62,6 +76,9 @@ static void spoil(uint64_t linear, unsigned how)
         return;
     case OF_ANOTHER_PAL:
         suite_map(&process, linear, suite_gpa(&process, OTHER + SUITE_DATA_AT), SUITE_RW);
+        return;
+    case SHARED_CODE: /* of another PAL: may be read and executed, not written */
+        suite_map(&process, linear, suite_gpa(&process, OTHER + 0x10000), SUITE_RW);
         return;
     default:
         suite_map(&process, linear, process.mode == SUITE_32 ? 0xf0000000 : 1ULL << 39, SUITE_RW);
@@ -137,7 +154,7 @@ static void test_bad_memory_at_the_call(void **state)
             call_with_bad(SUITE_BUFFER + PAGE_BYTES, how, true, false);
             if (pal.by_number) {
                 call_with_bad(SUITE_ARGS, how, true, false);
-            } else {
+            } else if (how != SHARED_CODE) { /* which can be read */
                 call_with_bad(SUITE_STACK + 3 * PAGE_BYTES, how, false, true);
             }
         }

@@ -13,6 +13,7 @@
 #define SHARED 0x40000000ULL /* one page for each PAL */
 #define ELSEWHERE 0x60000000ULL
 #define STEPS 5000U
+#define TABLES 220U /* enough for all, few enough to be used again and again */
 
 enum status_of { NONE, IDLE, RUNS, ENDED };
 
@@ -313,6 +314,7 @@ static void start(void)
         model[n] = (struct model){.owner = n % PROCESSES};
         renew(&model[n]);
     }
+    suite_limit_pool(TABLES);
 }
 
 static void test_random_history(void **state)

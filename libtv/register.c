@@ -123,7 +123,7 @@ enum tv_error tv_unregister_old(struct tv *tv, struct vcpu *vcpu)
 static enum tv_error read_word(struct tv_cpu *self, const struct vcpu *vcpu, uint64_t array,
                                unsigned index, uint64_t *word)
 {
-    unsigned bytes = (unsigned)vcpu_width(vcpu);
+    uint64_t bytes = (unsigned)vcpu_width(vcpu);
     *word = 0;
     return read(self, array + (uint64_t)index * bytes, word, bytes);
 }

@@ -22,8 +22,8 @@ OUT = os.path.join(BUILD, "fuzz")
 CLANG = "clang-14"
 FLAGS = ["-std=gnu11", "-g", "-O2", "-fno-omit-frame-pointer", "-Wall", "-Wextra", "-Werror"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-# The machine and the guests are not what is tried: their branches tell the fuzzer nothing, and it is
-# faster so. Nor is what others wrote.
+# The machine and the guests are not what is tried: their branches tell the fuzzer nothing, and it
+# is faster so. Nor is what others wrote.
 PLAIN = ("platform/fake/", "tests/unit/common/", directives.THIRD_PARTY)
 RUNS = re.compile(r"^Done (\d+) runs", re.MULTILINE)
 LONGEST_INPUT = 4096

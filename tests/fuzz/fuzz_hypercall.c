@@ -6,7 +6,8 @@
  *
  * sources: libtv/[a-z]*.c libept/[a-z]*.c tests/unit/common/pal_[a-z]*.c fake
  * include: tests/fuzz/no_crypto libtv/api
- * seeds: 00 00 20 01 20 02 00, 00 20 00 01 20 00 12 20 12 14 20 10, 04 20 03 21 03 12 03 14 30 10
+ * seeds: 00 00 00 03 00 00 00 01, 04 00 0a 00 0b 00 00 00 05, 08 00 00 01 18 0e 00 00 10,
+ *   12 00 00 03 00 21 26
  */
 #include "fuzz.h"
 
@@ -14,7 +15,8 @@
 
 #define PALS 4U /* even ones of the old interface, odd ones of the new one */
 #define BASE(k) (0x10000000ULL + (k)*0x100000ULL)
-#define PTES (4 + 4 + PALS * SUITE_PAL_PAGES)
+#define PAGES (SUITE_PAL_PAGES + 1) /* of each PAL: one of shared code */
+#define PTES (4 + 4 + PALS * PAGES)
 #define STEPS 40
 
 static struct suite_process process[2];
@@ -41,10 +43,12 @@ static void write_arguments(unsigned k)
     uint64_t page = SUITE_ARGS + k * PAGE_BYTES;
 
     suite_pal_plan(&pal, &process[0], BASE(k), k % 2 != 0);
+    pal.section[pal.section_count++] =
+        (struct tv_pal_section){TV_SECTION_SHARED_CODE, 1, BASE(k) + SUITE_PAL_PAGES * PAGE_BYTES};
     suite_pal_map(&pal);
     uint64_t count = pal.section_count;
     suite_put(&process[0], page + SECTIONS_AT, &count, 8);
-    suite_put(&process[0], page + SECTIONS_AT + 8, pal.section, 4 * sizeof(pal.section[0]));
+    suite_put(&process[0], page + SECTIONS_AT + 8, pal.section, count * sizeof(pal.section[0]));
     uint64_t params[5] = {2, TV_PARAM_INTEGER, 0, TV_PARAM_POINTER, 8};
     struct tv_pal_parameter parameters[2] = {{TV_PARAM_INTEGER, 0, 0},
                                              {TV_PARAM_POINTER, TV_IN_OUT, 64}};
@@ -52,7 +56,7 @@ static void write_arguments(unsigned k)
     suite_put(&process[0], page + PARAMS_AT + 0x80, parameters, sizeof(parameters));
     struct tv_pal_register asked = {.version = TV_PAL_VERSION,
                                     .entry = pal.entry,
-                                    .section_count = 4,
+                                    .section_count = pal.section_count,
                                     .parameter_count = 2,
                                     .sections = page + SECTIONS_AT + 8,
                                     .parameters = page + PARAMS_AT + 0x80};
@@ -77,7 +81,7 @@ static void begin(unsigned mode)
         pte[n++] = suite_entry(&process[0], SUITE_BUFFER + page * PAGE_BYTES, 1);
     }
     for (unsigned k = 0; k < PALS; k++) {
-        for (unsigned page = 0; page < SUITE_PAL_PAGES; page++) {
+        for (unsigned page = 0; page < PAGES; page++) {
             pte[n++] = suite_entry(&process[0], BASE(k) + page * PAGE_BYTES, 1);
         }
     }

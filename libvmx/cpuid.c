@@ -37,14 +37,6 @@ uint64_t vmx_guest_xss_bits(const struct vmx_caps *caps)
     return caps->xss_bits & ~XSS_HIDDEN;
 }
 
-uint32_t vmx_cpuid_effective_leaf(const struct vmx_caps *caps, uint32_t leaf)
-{
-    bool ours = leaf >= VMX_CPUID_HYPERVISOR && leaf < VMX_CPUID_HYPERVISOR_END;
-    bool basic = leaf <= caps->max_leaf;
-    bool extended = leaf >= 0x80000000 && leaf <= caps->max_extended_leaf;
-    return ours || basic || extended ? leaf : caps->max_leaf;
-}
-
 static struct hw_cpuid filter_leaf1(struct hw_cpuid out, uint64_t cr4)
 {
     out.ecx &= (uint32_t) ~(LEAF1_ECX_HIDDEN | LEAF1_ECX_OSXSAVE);

@@ -20,10 +20,13 @@ enum vmx_action vmx_emulate_cpuid(struct vcpu *vcpu)
 {
     uint32_t leaf = vmx_cpuid_effective_leaf(vcpu->caps, (uint32_t)vcpu->gprs.gpr[HW_RAX]);
     uint32_t subleaf = (uint32_t)vcpu->gprs.gpr[HW_RCX];
-    /* OSXSAVE and OSPKE follow the guest's CR4, the CPU's answer follows ours (REQ-CR-7). */
-    uint64_t cr4 = leaf == 1 || leaf == 7 ? vmcs_read(VMCS_GUEST_CR4) : 0;
-    struct hw_cpuid raw = hw_cpuid(leaf, subleaf);
-    set_cpuid_result(vcpu, vmx_cpuid_filter(&vcpu->controls, leaf, subleaf, cr4, raw));
+    struct hw_cpuid result = hw_cpuid(leaf, subleaf);
+    if (vmx_cpuid_is_filtered(leaf)) {
+        /* OSXSAVE and OSPKE follow the guest's CR4, the CPU's answer follows ours (REQ-CR-7). */
+        uint64_t cr4 = vmcs_read(VMCS_GUEST_CR4);
+        result = vmx_cpuid_filter(&vcpu->controls, leaf, subleaf, cr4, result);
+    }
+    set_cpuid_result(vcpu, result);
     vcpu_skip_instruction(vcpu);
     return VMX_RESUME;
 }
@@ -45,8 +48,9 @@ static enum vmx_action emulate_undefined(struct vcpu *vcpu)
 /*
  * Hardware task switches exit always and are not emulated: libvmx has no walker of guest page
  * tables to read a TSS with.  The guest gets #GP with the selector, as for a bad TSS.
+ * Not inline, so that vmx_emulate() needs no registers saved.
  */
-static enum vmx_action refuse_task_switch(struct vcpu *vcpu, const struct vmx_exit *exit)
+static __attribute__((noinline)) enum vmx_action refuse_task_switch(struct vcpu *vcpu, const struct vmx_exit *exit)
 {
     uint32_t selector = exit->qualification & 0xffff;
     if (!vcpu->task_switch_reported) {

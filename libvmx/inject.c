@@ -74,7 +74,7 @@ void vmx_inject_prepare(struct vcpu *vcpu)
                 vmx_event_is_valid(vcpu->interrupt) && vcpu->injecting != VMX_INJECT_INTERRUPT);
 }
 
-void vmx_inject_done(struct vcpu *vcpu)
+void vmx_inject_delivered(struct vcpu *vcpu)
 {
     switch (vcpu->injecting) {
     case VMX_INJECT_EVENT:
@@ -109,12 +109,8 @@ void vmx_inject_clear(struct vcpu *vcpu)
     vcpu->injecting = VMX_INJECT_NOTHING;
 }
 
-bool vmx_inject_record(struct vcpu *vcpu)
+void vmx_inject_take_over(struct vcpu *vcpu, uint32_t info)
 {
-    uint32_t info = vmcs_read32(VMCS_IDT_VECTORING_INFO);
-    if (!(info & INTERRUPTION_VALID)) {
-        return false;
-    }
     struct vmx_event event = {.info = info & (INTERRUPTION_VALID | INTERRUPTION_ERROR_CODE |
                                               INTERRUPTION_TYPE | INTERRUPTION_VECTOR)};
     if (info & INTERRUPTION_ERROR_CODE) {
@@ -129,7 +125,6 @@ bool vmx_inject_record(struct vcpu *vcpu)
         vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~BLOCKING_BY_NMI);
     }
     vcpu->event = event;
-    return true;
 }
 
 enum exception_class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };

@@ -46,9 +46,9 @@ static enum vmx_run take_exception(struct vcpu *vcpu, struct vmx_exit *exit, boo
         vcpu->isolated.residue = true; /* of a page fault none is left: it is how calls end */
     }
     exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
-    if (exit->interruption_info & INTERRUPTION_ERROR_CODE) {
-        exit->interruption_error_code = vmcs_read32(VMCS_EXIT_INTERRUPTION_ERROR_CODE);
-    }
+    exit->interruption_error_code = exit->interruption_info & INTERRUPTION_ERROR_CODE
+                                        ? vmcs_read32(VMCS_EXIT_INTERRUPTION_ERROR_CODE)
+                                        : 0;
     if (!vectoring && (exit->interruption_info & INTERRUPTION_NMI_UNBLOCKED) &&
         (exit->interruption_info & INTERRUPTION_VECTOR) != X86_DF) {
         restore_nmi_blocking();
@@ -56,12 +56,14 @@ static enum vmx_run take_exception(struct vcpu *vcpu, struct vmx_exit *exit, boo
     return VMX_RUN_EXIT;
 }
 
-static enum vmx_run read_details(struct vcpu *vcpu, struct vmx_exit *exit)
+static enum vmx_run read_details(struct vcpu *vcpu, struct vmx_exit *exit, uint32_t reason)
 {
     bool vectoring = vmx_inject_record(vcpu);
-    switch (exit->reason) {
-    case VMX_EXIT_EXCEPTION_NMI:
+    if (reason == VMX_EXIT_EXCEPTION_NMI) {
         return take_exception(vcpu, exit, vectoring);
+    }
+    vcpu->isolated.residue = true;
+    switch (reason) {
     case VMX_EXIT_EPT_VIOLATION:
         exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
         exit->gpa = gpa(vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS));
@@ -93,21 +95,22 @@ static void count(struct vcpu *vcpu, uint32_t reason)
 
 static enum vmx_run after_exit(struct vcpu *vcpu, struct vmx_exit *exit)
 {
-    uint32_t raw = vmcs_read32(VMCS_EXIT_REASON);
-    *exit = (struct vmx_exit){.reason = raw & 0xffff};
-    count(vcpu, exit->reason);
-    if (raw & EXIT_REASON_ENTRY_FAILED) {
-        exit->entry_failed = true;
+    uint32_t raw = vmcs_read32(VMCS_EXIT_REASON), reason = raw & 0xffff;
+    exit->reason = reason;
+    exit->entry_failed = (raw & EXIT_REASON_ENTRY_FAILED) != 0;
+    count(vcpu, reason);
+    if (exit->entry_failed) {
         exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
         vmx_inject_cancel(vcpu);
         return VMX_RUN_EXIT;
     }
     vcpu->launched = true;
     vmx_inject_done(vcpu);
-    if (exit->reason != VMX_EXIT_EXCEPTION_NMI) {
+    if (is_instruction(reason)) {
         vcpu->isolated.residue = true;
+        return VMX_RUN_EXIT;
     }
-    return is_instruction(exit->reason) ? VMX_RUN_EXIT : read_details(vcpu, exit);
+    return read_details(vcpu, exit, reason);
 }
 
 /* A double fault of our own injection could not be delivered: what the CPU calls shutdown. */
@@ -118,16 +121,29 @@ static enum vmx_run report_triple_fault(struct vcpu *vcpu, struct vmx_exit *exit
     return VMX_RUN_EXIT;
 }
 
-enum vmx_run vmx_vcpu_run(struct vcpu *vcpu, struct vmx_exit *exit)
+/* Most entries have nothing of this, so it is asked in few branches. */
+static bool is_anything_pending(const struct vcpu *vcpu)
 {
-    if (vcpu->triple_fault) {
-        return report_triple_fault(vcpu, exit);
-    }
+    return (vcpu->triple_fault | vcpu->parked) || vmx_inject_is_needed(vcpu);
+}
+
+static void prepare(struct vcpu *vcpu)
+{
     if (vmx_inject_is_needed(vcpu)) {
         vmx_inject_prepare(vcpu);
     }
     if (vcpu->parked) { /* whatever the exit stored: Bochs says active after an NMI in HLT */
         vmcs_write(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT);
+    }
+}
+
+enum vmx_run vmx_vcpu_run(struct vcpu *vcpu, struct vmx_exit *exit)
+{
+    if (is_anything_pending(vcpu)) {
+        if (vcpu->triple_fault) {
+            return report_triple_fault(vcpu, exit);
+        }
+        prepare(vcpu);
     }
     enum hw_vmx_result result = hw_vmx_enter(&vcpu->gprs, vcpu->launched);
     check_vcpu(vcpu);

@@ -146,7 +146,7 @@ static void note_single_step(void)
 void vcpu_skip_instruction(struct vcpu *vcpu)
 {
     uint64_t rip = vmcs_read(VMCS_GUEST_RIP);
-    uint64_t next = rip + vmx_exit_instruction_bytes();
+    uint64_t next = rip + vmcs_read32(VMCS_EXIT_INSTRUCTION_LENGTH);
     if ((rip ^ next) >> 32 && vcpu_width(vcpu) != VCPU_64BIT) {
         next = (uint32_t)next; /* EIP wraps; VM entry refuses more than 32 bits */
     }

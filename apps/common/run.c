@@ -108,20 +108,12 @@ static void handle_msr(struct vcpu *vcpu, bool write)
     vmx_vcpu_inject_gp(vcpu);
 }
 
-/* What libvmx leaves to the hypapp. */
-static void handle(struct nacre_cpu *self, const struct vmx_exit *exit)
+/* What libvmx leaves to us and is not that frequent. */
+static void handle_rest(struct nacre_cpu *self, const struct vmx_exit *exit)
 {
     struct vcpu *vcpu = &self->vcpu;
 
     switch (exit->reason) {
-    case VMX_EXIT_EPT_VIOLATION:
-        violation_handle(vcpu, exit);
-        return;
-    case VMX_EXIT_VMCALL:
-        if (!guest_vmcall(vcpu) && !stacks_vmcall(vcpu) && !app_vmcall(vcpu)) {
-            vmx_vcpu_inject_ud(vcpu);
-        }
-        return;
     case VMX_EXIT_RDMSR:
     case VMX_EXIT_WRMSR:
         handle_msr(vcpu, exit->reason == VMX_EXIT_WRMSR);
@@ -142,6 +134,35 @@ static void handle(struct nacre_cpu *self, const struct vmx_exit *exit)
     }
 }
 
+/* The exits that guests with PALs have most come first, and none of them is a failed entry. */
+static void handle(struct nacre_cpu *self, const struct vmx_exit *exit)
+{
+    struct vcpu *vcpu = &self->vcpu;
+
+    if (exit->reason == VMX_EXIT_EPT_VIOLATION) {
+        violation_handle(vcpu, exit);
+        return;
+    }
+    if (exit->reason == VMX_EXIT_VMCALL) {
+        if (!guest_vmcall(vcpu) && !stacks_vmcall(vcpu) && !app_vmcall(vcpu)) {
+            vmx_vcpu_inject_ud(vcpu);
+        }
+        return;
+    }
+    if (exit->reason == VMX_EXIT_CPUID && app_cpuid(vcpu)) {
+        return;
+    }
+    switch (vmx_emulate(vcpu, exit)) {
+    case VMX_RESUME:
+        break;
+    case VMX_GUEST_SHUTDOWN:
+        guest_over(vcpu, vmx_exit_reason_text(exit->reason));
+    case VMX_NOT_HANDLED:
+        handle_rest(self, exit);
+        break;
+    }
+}
+
 void run_entry_refused(const struct nacre_cpu *self, const struct vmx_exit *exit)
 {
     log_error("CPU %u: VM entry failed, VM-instruction error %u", self->vcpu.cpu,
@@ -152,13 +173,12 @@ void run_entry_refused(const struct nacre_cpu *self, const struct vmx_exit *exit
 /* One entry of the guest and what comes of it. */
 static void run_guest(struct nacre_cpu *self)
 {
-    struct vcpu *vcpu = &self->vcpu;
     struct vmx_exit exit;
 
     if (smp_startup_pending(&self->startup)) {
         start_up(self); /* posted by this CPU to itself, or while isolated code ran */
     }
-    switch (vmx_vcpu_run(vcpu, &exit)) {
+    switch (vmx_vcpu_run(&self->vcpu, &exit)) {
     case VMX_RUN_NMI:
         run_collect_nmi(self);
         return;
@@ -166,19 +186,8 @@ static void run_guest(struct nacre_cpu *self)
         run_entry_refused(self, &exit);
         return;
     case VMX_RUN_EXIT:
-        break;
-    }
-    if (exit.reason == VMX_EXIT_CPUID && app_cpuid(vcpu)) {
-        return;
-    }
-    switch (vmx_emulate(vcpu, &exit)) {
-    case VMX_RESUME:
-        break;
-    case VMX_GUEST_SHUTDOWN:
-        guest_over(vcpu, vmx_exit_reason_text(exit.reason));
-    case VMX_NOT_HANDLED:
         handle(self, &exit);
-        break;
+        return;
     }
 }
 

@@ -8,6 +8,7 @@
 #define APPS_STACKS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <vcpu/vcpu.h>
 
 #define STACKS_VMCALL 0x4b535453 /* "STSK" */

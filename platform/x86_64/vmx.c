@@ -20,9 +20,16 @@ static enum hw_vmx_result result_of(bool cf, bool zf)
 
 #define VMX_WITH_ADDRESS(instruction, address)                                                     \
     do {                                                                                           \
-        bool cf, zf;                                                                               \
-        __asm__ volatile(instruction " %2" : "=@ccc"(cf), "=@ccz"(zf) : "m"(address) : "memory");  \
-        return result_of(cf, zf);                                                                  \
+        __asm__ goto(instruction " %0\n\tjc %l[invalid]\n\tjz %l[valid]"                          \
+                     :                                                                             \
+                     : "m"(address)                                                                \
+                     : "cc", "memory"                                                              \
+                     : invalid, valid);                                                            \
+        return HW_VMX_OK;                                                                          \
+    invalid:                                                                                       \
+        return HW_VMX_FAIL_INVALID;                                                                \
+    valid:                                                                                         \
+        return HW_VMX_FAIL_VALID;                                                                  \
     } while (0)
 
 enum hw_vmx_result hw_vmxon(struct hpa region)

@@ -6,6 +6,7 @@
 #define VMX_CPUID_H
 
 #include <hw/cpu.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <vmx/controls.h>
 
@@ -22,7 +23,23 @@
  * The leaf that the CPU answers for: leaves past the last one give the data of the last basic leaf
  * (SDM vol. 2, CPUID, "Output When EAX Is Greater Than ...").
  */
-uint32_t vmx_cpuid_effective_leaf(const struct vmx_caps *caps, uint32_t leaf);
+static inline uint32_t vmx_cpuid_effective_leaf(const struct vmx_caps *caps, uint32_t leaf)
+{
+    if (leaf <= caps->max_leaf) { /* most that are asked for */
+        return leaf;
+    }
+    bool ours = leaf >= VMX_CPUID_HYPERVISOR && leaf < VMX_CPUID_HYPERVISOR_END;
+    bool extended = leaf >= 0x80000000 && leaf <= caps->max_extended_leaf;
+    return ours || extended ? leaf : caps->max_leaf;
+}
+
+/* False: vmx_cpuid_filter() changes nothing in this leaf. */
+static inline bool vmx_cpuid_is_filtered(uint32_t leaf)
+{
+    const uint32_t filtered = 1U << 1 | 1U << 6 | 1U << 7 | 1U << 0xd | 1U << 0x14 | 1U << 0x19 |
+                              1U << 0x1b;
+    return leaf >= 32 || (filtered >> leaf & 1) != 0;
+}
 
 /* raw is the CPU's answer; cr4 as the guest sees it. */
 struct hw_cpuid vmx_cpuid_filter(const struct vmx_controls *controls, uint32_t leaf,

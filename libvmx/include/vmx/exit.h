@@ -67,13 +67,14 @@ enum vmx_exit_reason {
     VMX_EXIT_REASON_COUNT = 80 /* above every reason of the pinned SDM */
 };
 
+/* A member is set for the exits that its comment names. */
 struct vmx_exit {
     uint32_t reason;            /* enum vmx_exit_reason */
     bool entry_failed;          /* VM entry refused the guest state: nothing of the guest ran */
     uint64_t qualification;     /* exception, task switch, CR, DR, I/O, EPT violation */
     struct gpa gpa;             /* EPT violation and misconfiguration */
     uint32_t interruption_info; /* exception */
-    uint32_t interruption_error_code; /* exception, if info says so */
+    uint32_t interruption_error_code; /* exception, 0 if it has none */
     uint32_t instruction_error; /* VMX_RUN_FAILED: VM-instruction error (SDM table of that name) */
 };
 

@@ -104,6 +104,12 @@ void vmx_vcpu_reflect_exception(struct vcpu *vcpu, const struct vmx_exit *exit);
  */
 bool vmx_vcpu_set_timer(struct vcpu *vcpu, uint64_t tsc_ticks);
 
+/* Leaf of a CPUID exit. */
+static inline uint32_t vmx_vcpu_cpuid_leaf(const struct vcpu *vcpu)
+{
+    return (uint32_t)vcpu->gprs.gpr[HW_RAX];
+}
+
 /* MSR number and value of a RDMSR/WRMSR exit; and completing the read. */
 static inline uint32_t vmx_vcpu_msr(const struct vcpu *vcpu)
 {

@@ -36,7 +36,8 @@ def parse(arguments):
     add("--initrd", help="another initramfs")
     add("--append", default="", metavar="WORDS", help="more words for the kernel's command line")
     add("--options", default="", metavar="WORDS", help="words for Nacre's own command line")
-    add("--do", default="", metavar="WORK", help="what the guest does: see guests/linux/work")
+    add("--do", metavar="WORK", help="what the guest does: see guests/linux/work (pal-demo; "
+                                     "nothing with --interactive)")
     add("--interactive", action="store_true", help="a shell in the guest; Ctrl-] leaves it")
     add("--bare", action="store_true", help="the same without Nacre")
     add("--timeout", type=number(1, 36000), default=600, metavar="SECONDS",
@@ -113,6 +114,8 @@ def command(arguments):
     if not os.path.isdir(options.app if "/" in options.app
                          else os.path.join(ROOT, "apps", options.app)):
         raise Failure("there is no hypapp '%s'" % options.app, 2)
+    if options.do is None:
+        options.do = "" if options.interactive else "pal-demo"
     work = ",".join(part for part in (options.do, "shell" if options.interactive else "") if part)
     image = None if options.bare else build_image(options.app, options.libc)
     # The demo shows how the kernel comes up; whoever wants a shell rather has it soon.

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+void command_demo(int count, char *const arguments[]);
 void command_basic(int count, char *const arguments[]);
 void command_errors(int count, char *const arguments[]);
 void command_faults(int count, char *const arguments[]);

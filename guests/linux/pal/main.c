@@ -14,6 +14,7 @@ static const struct {
     const char *name;
     void (*run)(int count, char *const arguments[]);
 } commands[] = {
+    {"demo", command_demo},     /* what a PAL is, in five lines */
     {"basic", command_basic},   /* parameters, registers, secrets, sharing, wiping */
     {"errors", command_errors}, /* registrations that are refused */
     {"faults", command_faults}, /* PALs and callers that misbehave */

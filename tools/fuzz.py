@@ -71,7 +71,8 @@ def build(path, pool):
     sources = directives.sources(said)
     include = directives.include_folders(sources) \
         + ["-I" + folder for folder in said.get("include", "").split()]
-    folder = os.path.join(OUT, "objects")
+    # What a target's own folders hold may stand in for a header of the others'.
+    folder = os.path.join(OUT, "objects", name if "include" in said else "common")
     os.makedirs(folder, exist_ok=True)
     jobs = [pool.submit(compile_one, source, folder, include)
             for source in [path, *sources]]

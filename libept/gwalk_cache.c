@@ -41,10 +41,9 @@ static inline bool is_in_page(uint64_t linear, size_t bytes)
     return bytes != 0 && bytes <= PAGE_BYTES - (linear & PAGE_MASK);
 }
 
-static inline struct gwalk_cache_line *line_for(struct gwalk_cache *cache, uint64_t cr3,
-                                                uint64_t linear)
+static inline unsigned line_index(uint64_t cr3, uint64_t linear)
 {
-    return &cache->line[((cr3 ^ linear) >> PAGE_SHIFT) % GWALK_CACHE_LINES];
+    return (unsigned)((cr3 ^ linear) >> PAGE_SHIFT) % GWALK_CACHE_LINES;
 }
 
 static inline bool is_same(const struct gwalk_cache_line *line, unsigned i)
@@ -121,6 +120,7 @@ static void keep(struct gwalk_cache_line *line, const struct gwalk_paging *pagin
     line->pdpte = pdpte_for(paging, result->linear);
     line->gpa = gpa(result->gpa.v & ~PAGE_MASK);
     line->hpa = hpa(found.v & ~PAGE_MASK);
+    line->memory = hw_phys_page(line->hpa);
 }
 
 static enum gwalk_status walk_and_keep(struct gwalk_cache *cache, const struct gwalk_paging *paging,
@@ -131,7 +131,8 @@ static enum gwalk_status walk_and_keep(struct gwalk_cache *cache, const struct g
     walker_init(&walker, ept);
     enum gwalk_status status = gwalk_page(paging, &walker, linear, access, found, result);
     if (status == GWALK_OK) {
-        keep(line_for(cache, paging->cr3, linear), paging, &walker, result, access, *found);
+        keep(&cache->line[line_index(paging->cr3, linear)], paging, &walker, result, access,
+             *found);
     }
     return status;
 }
@@ -174,7 +175,7 @@ enum gwalk_status gwalk_read_cached(struct gwalk_cache *cache, const struct gwal
                                     const struct ept *ept, uint64_t linear, void *to, size_t bytes,
                                     unsigned access, struct gwalk_result *result)
 {
-    const struct gwalk_cache_line *line = line_for(cache, paging->cr3, linear);
+    const struct gwalk_cache_line *line = &cache->line[line_index(paging->cr3, linear)];
     if (!is_in_page(linear, bytes) || !is_valid(line, paging, ept, linear, access & ~GWALK_WRITE)) {
         return read_and_keep(cache, paging, ept, linear, to, bytes, access, result);
     }
@@ -187,7 +188,7 @@ enum gwalk_status gwalk_write_cached(struct gwalk_cache *cache, const struct gwa
                                      const struct ept *ept, uint64_t linear, const void *from,
                                      size_t bytes, unsigned access, struct gwalk_result *result)
 {
-    const struct gwalk_cache_line *line = line_for(cache, paging->cr3, linear);
+    const struct gwalk_cache_line *line = &cache->line[line_index(paging->cr3, linear)];
     if (!is_in_page(linear, bytes) ||
         !is_valid(line, paging, ept, linear, (access & ~GWALK_EXECUTE) | GWALK_WRITE)) {
         return write_and_keep(cache, paging, ept, linear, from, bytes, access, result);
@@ -201,13 +202,23 @@ enum gwalk_status gwalk_find_cached(struct gwalk_cache *cache, const struct gwal
                                     const struct ept *ept, uint64_t linear, unsigned access,
                                     struct hpa *found, struct gwalk_result *result)
 {
-    const struct gwalk_cache_line *line = line_for(cache, paging->cr3, linear);
+    const struct gwalk_cache_line *line = &cache->line[line_index(paging->cr3, linear)];
     if (!is_valid(line, paging, ept, linear, access)) {
         return walk_and_keep(cache, paging, ept, linear, access, found, result);
     }
     tell(line, linear, result);
     *found = hpa(line->hpa.v | (linear & PAGE_MASK));
     return GWALK_OK;
+}
+
+void *gwalk_kept(const struct gwalk_cache *cache, const struct gwalk_paging *paging,
+                 const struct ept *ept, uint64_t linear, unsigned access)
+{
+    const struct gwalk_cache_line *line = &cache->line[line_index(paging->cr3, linear)];
+    if (line->memory == NULL || !is_valid(line, paging, ept, linear, access)) {
+        return NULL;
+    }
+    return line->memory + (linear & PAGE_MASK);
 }
 
 enum gwalk_status gwalk_fetch(struct gwalk_cache *cache, const struct gwalk_paging *paging,

@@ -159,6 +159,12 @@ const volatile uint64_t *hw_phys_word(struct hpa address)
     return is_word ? fake_backing(address.v, 8) : NULL;
 }
 
+void *hw_phys_page(struct hpa page)
+{
+    bool is_page = addr_is_aligned(page.v, PAGE_BYTES) && is_memory(page.v, PAGE_BYTES);
+    return is_page ? fake_backing(page.v, PAGE_BYTES) : NULL;
+}
+
 uint64_t fake_read64(uint64_t address)
 {
     uint64_t *word = fake_backing(address, 8);

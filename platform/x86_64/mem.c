@@ -147,6 +147,12 @@ const volatile uint64_t *hw_phys_word(struct hpa address)
     return address.v % 8 == 0 && memory_map_is_ram(address.v, 8) ? direct_pointer(address.v) : NULL;
 }
 
+void *hw_phys_page(struct hpa page)
+{
+    bool is_page = page.v % PAGE_BYTES == 0 && memory_map_is_ram(page.v, PAGE_BYTES);
+    return is_page ? direct_pointer(page.v) : NULL;
+}
+
 void *hw_region_pointer(struct hpa from, uint64_t bytes)
 {
     uint64_t start = host_space.region.v + REGION_PRIVATE_BYTES;

@@ -85,6 +85,24 @@ static void words_can_be_watched(const struct contract_machine *machine)
     REQUIRE(hw_phys_word(hpa(~7ULL)) == NULL);
 }
 
+/* What a guest may choose as a page to read. */
+static void pages_can_be_reached(const struct contract_machine *machine)
+{
+    struct hpa page = hpa(addr_align_up(at(machine, 0).v, PAGE_BYTES));
+    hw_phys_write64(page, 0x1122334455667788);
+    uint8_t *memory = hw_phys_page(page);
+    REQUIRE(memory != NULL && memory[0] == 0x88 && hw_phys_page(page) == memory);
+    memory[7] = 0xee;
+    REQUIRE(hw_phys_read64(page) == 0xee22334455667788);
+    uint8_t last = 5;
+    REQUIRE(hw_phys_write(hpa(page.v + PAGE_BYTES - 1), &last, 1) == STATUS_OK);
+    REQUIRE(memory[PAGE_BYTES - 1] == 5);
+    REQUIRE(hw_phys_page(hpa(page.v + 8)) == NULL);
+    REQUIRE(hw_phys_page(hpa(CONFIG_MAX_PHYS_BYTES)) == NULL);
+    REQUIRE(hw_phys_page(hpa(0xfee00000)) == NULL);
+    REQUIRE(hw_phys_page(hpa(~PAGE_MASK)) == NULL);
+}
+
 /* Each length around those that the machine copies in another way. */
 static void every_length_is_copied(const struct contract_machine *machine)
 {
@@ -134,6 +152,7 @@ const struct contract_check contract_memory[] = {
     {"memory: outside RAM is reported", outside_ram_is_reported, false},
     {"memory: words are exchanged", words_are_exchanged, false},
     {"memory: words can be watched", words_can_be_watched, false},
+    {"memory: pages can be reached", pages_can_be_reached, false},
     {"memory: every length is copied", every_length_is_copied, false},
     {"memory: the region is bounded", region_is_bounded, false},
     {"memory: static objects are in the region", static_objects_are_in_the_region, false},

@@ -87,6 +87,7 @@ struct gwalk_cache_line {
     uint64_t pdpte;           /* with PAE paging */
     struct gpa gpa;           /* of page */
     struct hpa hpa;
+    uint8_t *memory; /* the page itself; NULL: it is no memory */
     struct {
         const volatile uint64_t *word; /* that holds the entry */
         uint64_t value;
@@ -110,6 +111,14 @@ enum gwalk_status gwalk_write_cached(struct gwalk_cache *cache, const struct gwa
 enum gwalk_status gwalk_find_cached(struct gwalk_cache *cache, const struct gwalk_paging *paging,
                                     const struct ept *ept, uint64_t linear, unsigned access,
                                     struct hpa *found, struct gwalk_result *result);
+
+/*
+ * The byte at linear as a pointer, by a kept walk that still holds and allows the access: good up
+ * to the end of its page, and for who uses it at once, as any walk's result.  NULL: no such walk is
+ * kept, or the page is no memory; the functions above find out what is the matter.
+ */
+void *gwalk_kept(const struct gwalk_cache *cache, const struct gwalk_paging *paging,
+                 const struct ept *ept, uint64_t linear, unsigned access);
 
 /* Instruction fetches: gwalk_read_cached() with GWALK_EXECUTE. */
 enum gwalk_status gwalk_fetch(struct gwalk_cache *cache, const struct gwalk_paging *paging,

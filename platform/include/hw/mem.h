@@ -32,6 +32,9 @@ bool hw_phys_cas64(struct hpa address, uint64_t *expected, uint64_t desired);
  * whoever looks at them again and again; NULL if they are not memory.  The pointer stays good.
  */
 const volatile uint64_t *hw_phys_word(struct hpa address);
+/* The same of a whole page, to copy a few bytes of it by oneself (<base/copy.h>): NULL unless all
+ * of it is memory. */
+void *hw_phys_page(struct hpa page);
 
 /*
  * Memory of the pool as a pointer; NULL unless [from, from + bytes) lies inside the hypervisor's

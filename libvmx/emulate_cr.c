@@ -16,6 +16,7 @@
 
 #include "access.h"
 #include "emulate.h"
+#include "owned.h"
 
 #define TSS_TYPE 0xfU
 #define TSS_BUSY_16BIT 3U

@@ -5,11 +5,9 @@
 #include <vmx/vmcs.h>
 #include <vmx/x86.h>
 
+#include "owned.h"
+
 #define NO_VMCS_LINK ~0ULL
-/* Control-register bits of features that we know and let the guest use; see vmx_cr4_host_owned().
- */
-#define CR4_GUEST_BITS                                                                             \
-    (0xfffULL | CR4_LA57 | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP | CR4_PKE)
 /* Power-up value of IA32_PAT (SDM vol. 3, "Page Attribute Table"). */
 #define PAT_RESET 0x0007040600070406ULL
 
@@ -22,21 +20,6 @@ void vmx_image_add(struct vmx_image *image, uint32_t field, uint64_t value)
 {
     CHECK(image->count < VMX_IMAGE_FIELDS);
     image->fields[image->count++] = (struct vmx_field){field, value};
-}
-
-/* "Unrestricted guest" frees PE and PG; the rest of what VMX fixes to 1 (NE) is ours. */
-uint64_t vmx_cr0_host_owned(const struct vmx_caps *caps)
-{
-    return caps->cr0_fixed0 & ~(CR0_PE | CR0_PG);
-}
-
-/*
- * VMXE and SMXE, because VMX and SMX are hidden, and every bit of a feature that we do not know or
- * hide (cpuid.c): setting one exits and gives #GP, as on a CPU without the feature (REQ-MSR-4).
- */
-uint64_t vmx_cr4_host_owned(void)
-{
-    return ~CR4_GUEST_BITS;
 }
 
 static void add_execution_controls(struct vmx_image *image, const struct vmx_config *config,

@@ -169,6 +169,13 @@ void vcpu_isolated_end(struct vcpu *isolated, struct vcpu *guest)
 
 void vmx_isolated_stop(const struct vmx_exit *exit, struct vcpu_stop *stop)
 {
+    if (exit->reason == VMX_EXIT_EXCEPTION_NMI && !exit->entry_failed) { /* how calls end */
+        stop->reason = VCPU_STOP_EXCEPTION;
+        stop->vector = exit->interruption_info & INTERRUPTION_VECTOR;
+        stop->error_code = exit->interruption_error_code;
+        stop->address = stop->vector == X86_PF ? exit->qualification : 0;
+        return;
+    }
     *stop = (struct vcpu_stop){.reason = VCPU_STOP_OTHER};
     if (exit->entry_failed) {
         return;
@@ -182,12 +189,6 @@ void vmx_isolated_stop(const struct vmx_exit *exit, struct vcpu_stop *stop)
         break;
     case VMX_EXIT_PREEMPTION_TIMER:
         stop->reason = VCPU_STOP_TIMER;
-        break;
-    case VMX_EXIT_EXCEPTION_NMI:
-        stop->reason = VCPU_STOP_EXCEPTION;
-        stop->vector = exit->interruption_info & INTERRUPTION_VECTOR;
-        stop->error_code = exit->interruption_error_code;
-        stop->address = stop->vector == X86_PF ? exit->qualification : 0;
         break;
     default:
         break;

@@ -6,6 +6,7 @@
 
 #include "access.h"
 #include "inject.h"
+#include "owned.h"
 #include "segment.h"
 
 /* Access rights (SDM table "Format of Access Rights"): present, type, S, D/B, G. */

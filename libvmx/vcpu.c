@@ -6,6 +6,7 @@
 #include <vmx/x86.h>
 
 #include "access.h"
+#include "owned.h"
 #include "region.h"
 
 enum status vmx_vcpu_init(struct vcpu *vcpu, unsigned cpu, const struct vmx_config *config,
@@ -90,14 +91,20 @@ uint16_t vcpu_segment_selector(const struct vcpu *vcpu, enum vcpu_seg seg)
     return (uint16_t)vmcs_read(VMCS_GUEST_ES_SELECTOR + 2 * (uint32_t)seg);
 }
 
-enum vcpu_width vcpu_width(const struct vcpu *vcpu)
+/* CS.L counts in IA-32e mode only. */
+static enum vcpu_width width_of(uint64_t efer)
 {
-    (void)vcpu;
     uint32_t rights = vmcs_read32(VMCS_GUEST_CS_ACCESS_RIGHTS);
-    if ((rights & ACCESS_RIGHTS_L) && (vmcs_read(VMCS_GUEST_IA32_EFER) & EFER_LMA)) {
+    if ((rights & ACCESS_RIGHTS_L) && (efer & EFER_LMA)) {
         return VCPU_64BIT;
     }
     return rights & ACCESS_RIGHTS_DB ? VCPU_32BIT : VCPU_16BIT;
+}
+
+enum vcpu_width vcpu_width(const struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return width_of(vmcs_read(VMCS_GUEST_IA32_EFER));
 }
 
 /* SS.DPL is the CPL in every mode (SDM vol. 3, "Guest Register State"). */
@@ -115,6 +122,14 @@ static uint64_t guest_cr0(const struct vcpu *vcpu)
            (vmcs_read(VMCS_CR0_READ_SHADOW) & host_owned);
 }
 
+/* Not inline: with 64-bit guests this is rare. */
+static __attribute__((noinline)) void read_pdptes(struct vcpu_paging *paging)
+{
+    for (uint32_t i = 0; i < 4; i++) {
+        paging->pdpte[i] = vmcs_read(VMCS_GUEST_PDPTE0 + 2 * i);
+    }
+}
+
 void vcpu_paging(const struct vcpu *vcpu, struct vcpu_paging *paging)
 {
     paging->cr0 = guest_cr0(vcpu);
@@ -123,13 +138,12 @@ void vcpu_paging(const struct vcpu *vcpu, struct vcpu_paging *paging)
     paging->efer = vmcs_read(VMCS_GUEST_IA32_EFER);
     paging->rflags = vmcs_read(VMCS_GUEST_RFLAGS);
     paging->cpl = vcpu_cpl(vcpu);
+    paging->width = width_of(paging->efer);
     for (uint32_t i = 0; i < 4; i++) {
         paging->pdpte[i] = 0;
     }
-    if ((paging->cr0 & CR0_PG) && (paging->cr4 & CR4_PAE) && !(paging->efer & EFER_LMA)) {
-        for (uint32_t i = 0; i < 4; i++) {
-            paging->pdpte[i] = vmcs_read(VMCS_GUEST_PDPTE0 + 2 * i);
-        }
+    if (!(paging->efer & EFER_LMA) && (paging->cr0 & CR0_PG) && (paging->cr4 & CR4_PAE)) {
+        read_pdptes(paging);
     }
 }
 

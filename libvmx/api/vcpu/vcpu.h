@@ -51,12 +51,14 @@ uint16_t vcpu_segment_selector(const struct vcpu *vcpu, enum vcpu_seg seg);
 enum vcpu_width vcpu_width(const struct vcpu *vcpu);
 unsigned vcpu_cpl(const struct vcpu *vcpu);
 
-/* What a walk of the guest's own page tables needs; control registers as the guest sees them. */
+/* What a walk of the guest's own page tables needs; control registers as the guest sees them.  And
+ * vcpu_width(), which depends on them too. */
 struct vcpu_paging {
     uint64_t cr0, cr3, cr4, efer;
     uint64_t rflags;   /* AC matters for SMAP */
     uint64_t pdpte[4]; /* valid when PAE paging is in use */
     unsigned cpl;
+    enum vcpu_width width;
 };
 void vcpu_paging(const struct vcpu *vcpu, struct vcpu_paging *paging);
 

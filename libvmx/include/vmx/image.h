@@ -49,8 +49,4 @@ void vmx_image_build(struct vmx_image *image, const struct vmx_config *config,
 /* STATUS_HARDWARE when the CPU refuses a field; the field is logged. */
 enum status vmx_image_write(const struct vmx_image *image);
 
-/* CR0 and CR4 bits that the guest cannot change, and how they read to it. */
-uint64_t vmx_cr0_host_owned(const struct vmx_caps *caps);
-uint64_t vmx_cr4_host_owned(void);
-
 #endif

@@ -95,6 +95,7 @@ void vcpu_paging(const struct vcpu *vcpu, struct vcpu_paging *paging)
     check_loaded(vcpu);
     SUITE_CHECK(!vcpu->isolated);
     *paging = vcpu->paging;
+    paging->width = vcpu->width;
 }
 
 void vcpu_skip_instruction(struct vcpu *vcpu)

@@ -14,17 +14,16 @@
 #define RFLAGS_RF BIT(16) /* set by the exit, for an instruction that is not executed again */
 #define X86_GP 13
 
-uint64_t tv_sentinel(enum vcpu_width width)
+/*
+ * The result of a PAL that was called like a function: EAX/RAX, and CF for an error.  RSP and
+ * RFLAGS are still those of the call: the guest did not run meanwhile.
+ */
+static void return_to_caller(const struct tv_cpu *self, enum vcpu_width width, enum tv_error error,
+                             uint64_t value)
 {
-    return width == VCPU_64BIT ? 0xffffffffffffff00 : 0xffffff00;
-}
-
-/* The result of a PAL that was called like a function: EAX/RAX, and CF for an error. */
-static void return_to_caller(struct vcpu *guest, enum vcpu_width width, uint64_t return_address,
-                             enum tv_error error, uint64_t value)
-{
-    uint64_t rflags = vcpu_rflags(guest) & ~(RFLAGS_CF | RFLAGS_RF);
-    uint64_t rsp = vcpu_gpr(guest, VCPU_RSP) + (unsigned)width;
+    uint64_t rflags = self->memory.paging.rflags & ~(RFLAGS_CF | RFLAGS_RF);
+    uint64_t rsp = self->rsp + (unsigned)width, return_address = self->return_address;
+    struct vcpu *guest = self->guest;
 
     if (error != TV_OK) {
         value = error;
@@ -65,15 +64,17 @@ static void deliver(struct tv_cpu *self, enum vcpu_width width, bool by_number, 
     if (by_number) {
         answer_number(self, error, value, vector);
     } else {
-        return_to_caller(self->guest, width, self->return_address, error, value);
+        return_to_caller(self, width, error, value);
     }
 }
 
-/* As many registers as count parameters take. */
-static void caller_registers(const struct vcpu *vcpu, enum vcpu_width width, unsigned count,
+/* As many registers as count parameters take, and always RSP. */
+static void caller_registers(struct tv_cpu *self, enum vcpu_width width, unsigned count,
                              struct tv_marshal_registers *registers)
 {
-    registers->rsp = vcpu_gpr(vcpu, VCPU_RSP);
+    const struct vcpu *vcpu = self->guest;
+
+    self->rsp = registers->rsp = vcpu_gpr(vcpu, VCPU_RSP);
     if (width != VCPU_64BIT) {
         registers->rsp = (uint32_t)(vcpu_segment_base(vcpu, VCPU_SS) + registers->rsp);
         return;
@@ -110,10 +111,13 @@ static void set_registers(struct vcpu *isolated, const struct tv_marshal_entry *
     }
 }
 
-static void enter(struct tv_cpu *self, struct vcpu *isolated, struct tv_context *context,
-                  const struct tv_pal *pal, const struct tv_marshal_entry *entry)
+static void enter(struct tv *tv, struct tv_cpu *self, struct tv_context *context,
+                  const struct tv_marshal_entry *entry)
 {
-    uint64_t cpu_bit = BIT(vcpu_cpu(self->guest));
+    const struct tv_pal *pal = context->pal;
+    unsigned cpu = vcpu_cpu(self->guest);
+    struct vcpu *isolated = tv->config.isolated[cpu];
+    uint64_t cpu_bit = BIT(cpu);
     bool seen = (__atomic_load_n(&context->space.seen, __ATOMIC_RELAXED) & cpu_bit) != 0;
 
     if (!seen) {
@@ -136,10 +140,9 @@ static void enter(struct tv_cpu *self, struct vcpu *isolated, struct tv_context 
 }
 
 /* The context is RUNNING and this CPU's; after an error it is IDLE again and the guest loaded. */
-static enum tv_error start(struct tv *tv, struct tv_cpu *self, const struct tv_pal *pal,
+static enum tv_error start(struct tv *tv, struct tv_cpu *self, struct tv_context *context,
                            const uint64_t value[TV_PARAMS_MAX])
 {
-    struct tv_context *context = tv_context_of(tv, pal);
     struct tv_marshal_entry entry;
     enum tv_error error = TV_OK;
 
@@ -148,8 +151,8 @@ static enum tv_error start(struct tv *tv, struct tv_cpu *self, const struct tv_p
     } else if (context->share_count > 0 && !tv_view_shares_hold(tv, context, &self->memory)) {
         error = TV_ERROR_ADDRESS;
     } else {
-        error = tv_marshal_in(&self->memory, &context->plan, value, tv_sentinel(pal->key.width),
-                              &entry, &self->back);
+        error = tv_marshal_in(&self->memory, &context->plan, value,
+                              tv_sentinel(context->pal->key.width), &entry, &self->back);
     }
     if (error != TV_OK) {
         tv_set_state(context, TV_IDLE);
@@ -158,63 +161,68 @@ static enum tv_error start(struct tv *tv, struct tv_cpu *self, const struct tv_p
     if (log_level() >= LOG_TRACE) {
         log_trace("CPU %u: PAL %u: %u parameters marshalled, area %#llx, stack %#llx; to the view "
                   "%#llx",
-                  vcpu_cpu(self->guest), pal->id, context->plan.signature.count,
+                  vcpu_cpu(self->guest), context->pal->id, context->plan.signature.count,
                   (unsigned long long)context->plan.area, (unsigned long long)entry.rsp,
                   (unsigned long long)context->space.ept.root.v);
     }
-    enter(self, tv->config.isolated[vcpu_cpu(self->guest)], context, pal, &entry);
+    enter(tv, self, context, &entry);
     return TV_OK;
 }
 
 /* The caller's return address alone, for an error before anything else is looked at. */
-static void fail(struct tv_cpu *self, struct vcpu *vcpu, enum vcpu_width width, enum tv_error error)
+static void fail(struct tv_cpu *self, enum vcpu_width width, enum tv_error error)
 {
     struct tv_marshal_registers registers;
-    uint64_t return_address = 0;
 
-    caller_registers(vcpu, width, 0, &registers);
-    if (tv_memory_read_caller(&self->memory, registers.rsp, &return_address, (unsigned)width) !=
-        TV_OK) {
-        vcpu_inject_exception(vcpu, X86_GP, true, 0); /* there is nowhere to return to */
+    caller_registers(self, width, 0, &registers);
+    self->return_address = 0;
+    if (tv_memory_read_caller(&self->memory, registers.rsp, &self->return_address,
+                              (unsigned)width) != TV_OK) {
+        vcpu_inject_exception(self->guest, X86_GP, true, 0); /* there is nowhere to return to */
         return;
     }
-    return_to_caller(vcpu, width, return_address, error, 0);
+    return_to_caller(self, width, error, 0);
 }
 
-void tv_call_by_address(struct tv *tv, struct vcpu *vcpu, const struct tv_pal *pal)
+static __attribute__((noinline)) void call_of_busy(struct tv_cpu *self,
+                                                   const struct tv_context *context)
 {
-    struct tv_context *context = tv_context_of(tv, pal);
-    struct tv_cpu *self = &tv->cpu[vcpu_cpu(vcpu)];
+    if (tv_state(context) == TV_ENDED) {
+        fail(self, context->pal->key.width, TV_ERROR_PAL_ENDED);
+    } else {
+        hw_pause(); /* the caller waits by trying again; interrupts reach it in between */
+    }
+}
+
+void tv_call_by_address(struct tv *tv, struct tv_cpu *self, struct tv_context *context)
+{
+    const struct tv_pal *pal = context->pal;
     struct tv_marshal_registers registers;
     uint64_t value[TV_PARAMS_MAX];
 
     if (!tv_take(context, TV_IDLE, TV_RUNNING)) {
-        if (tv_state(context) == TV_ENDED) {
-            fail(self, vcpu, pal->key.width, TV_ERROR_PAL_ENDED);
-        } else {
-            hw_pause(); /* the caller waits by trying again; interrupts reach it in between */
-        }
+        call_of_busy(self, context);
         return;
     }
-    self->guest = vcpu;
     self->last = context;
     self->memory.pal = pal;
     self->memory.context = context;
-    caller_registers(vcpu, pal->key.width, context->plan.signature.count, &registers);
+    caller_registers(self, pal->key.width, context->plan.signature.count, &registers);
     if (log_level() >= LOG_TRACE) {
-        log_trace("CPU %u: PAL %u called by address %#llx, caller's stack %#llx", vcpu_cpu(vcpu),
-                  pal->id, (unsigned long long)pal->key.entry, (unsigned long long)registers.rsp);
+        log_trace("CPU %u: PAL %u called by address %#llx, caller's stack %#llx",
+                  vcpu_cpu(self->guest), pal->id, (unsigned long long)pal->key.entry,
+                  (unsigned long long)registers.rsp);
     }
     enum tv_error error =
         tv_marshal_fetch(&self->memory, &context->plan, &registers, value, &self->return_address);
     if (error != TV_OK) {
         tv_set_state(context, TV_IDLE);
-        fail(self, vcpu, pal->key.width, error);
+        fail(self, pal->key.width, error);
         return;
     }
-    error = start(tv, self, pal, value);
+    error = start(tv, self, context, value);
     if (error != TV_OK) {
-        return_to_caller(vcpu, pal->key.width, self->return_address, error, 0);
+        return_to_caller(self, pal->key.width, error, 0);
     }
 }
 
@@ -258,7 +266,7 @@ bool tv_call_by_number(struct tv *tv, struct vcpu *vcpu, enum tv_error *error)
     if (*error != TV_OK) {
         return false;
     }
-    const struct tv_pal *pal = tv_find_number(tv, vcpu, &self->memory, call.id);
+    const struct tv_pal *pal = tv_find_number(tv, &self->memory, call.id);
     if (pal == NULL || !tv_context_of(tv, pal)->by_number) {
         *error = TV_ERROR_NO_SUCH_PAL;
     } else {
@@ -271,7 +279,7 @@ bool tv_call_by_number(struct tv *tv, struct vcpu *vcpu, enum tv_error *error)
             if (*error != TV_OK) {
                 tv_set_state(context, TV_IDLE);
             } else {
-                *error = start(tv, self, pal, value);
+                *error = start(tv, self, context, value);
             }
         }
     }
@@ -292,9 +300,8 @@ static struct tv_context *leave(struct tv_cpu *self, struct vcpu *isolated)
     return context;
 }
 
-void tv_call_return(struct tv *tv, struct vcpu *isolated)
+void tv_call_return(struct tv_cpu *self, struct vcpu *isolated)
 {
-    struct tv_cpu *self = &tv->cpu[vcpu_cpu(isolated)];
     uint64_t value = vcpu_gpr(isolated, VCPU_RAX);
     uint32_t id = self->id;
     struct tv_context *context = leave(self, isolated);
@@ -319,7 +326,7 @@ void tv_call_end(struct tv *tv, struct vcpu *isolated, enum tv_error error, unsi
     unsigned cpu = vcpu_cpu(isolated);
     struct tv_cpu *self = &tv->cpu[cpu];
     struct tv_context *context = leave(self, isolated);
-    const struct tv_pal *pal = &tv->registry.pal[context - tv->context];
+    const struct tv_pal *pal = context->pal;
 
     log_debug("CPU %u: PAL %u ended: %s", cpu, pal->id, tv_error_text(error));
     (void)__atomic_fetch_add(&tv->calls_ended, 1, __ATOMIC_RELAXED);

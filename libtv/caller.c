@@ -19,22 +19,18 @@ uint64_t tv_linear(const struct vcpu *vcpu, enum vcpu_seg seg, uint64_t offset)
     return (uint32_t)(vcpu_segment_base(vcpu, seg) + offset);
 }
 
-void tv_caller_memory(struct tv *tv, const struct vcpu *vcpu, struct tv_memory *memory)
+void tv_caller_memory(const struct vcpu *vcpu, struct tv_memory *memory)
 {
     struct vcpu_paging paging;
 
     vcpu_paging(vcpu, &paging);
-    memory->guest_map = tv->config.guest_map;
-    memory->pal = NULL;
-    memory->context = NULL;
     memory->paging.cr0 = paging.cr0;
     memory->paging.cr3 = paging.cr3;
     memory->paging.cr4 = paging.cr4;
     memory->paging.efer = paging.efer;
     memory->paging.rflags = paging.rflags;
     memory->paging.cpl = paging.cpl;
-    memory->paging.maxphyaddr = tv->config.phys_bits;
-    memory->paging.pages_1g = tv->config.pages_1g;
+    memory->width = paging.width;
     if ((paging.efer & EFER_LMA) == 0) {
         memcpy(memory->paging.pdpte, paging.pdpte, sizeof(paging.pdpte));
     }
@@ -46,13 +42,4 @@ enum tv_error tv_caller_check(const struct vcpu *vcpu)
         return TV_ERROR_NOT_USER;
     }
     return vcpu_width(vcpu) == VCPU_16BIT ? TV_ERROR_WIDTH : TV_OK;
-}
-
-struct tv_pal_key tv_caller_key(const struct vcpu *vcpu, const struct tv_memory *memory,
-                                uint64_t entry)
-{
-    const struct gwalk_paging *paging = &memory->paging;
-    return (struct tv_pal_key){.entry = entry,
-                               .cr3 = tv_process_table(paging->cr3, paging->cr4, paging->efer),
-                               .width = vcpu_width(vcpu)};
 }

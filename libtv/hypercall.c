@@ -49,7 +49,7 @@ static enum tv_error dispatch(struct tv *tv, struct vcpu *vcpu, uint32_t number)
     enum tv_error error = tv_caller_check(vcpu);
 
     if (error == TV_OK) {
-        tv_caller_memory(tv, vcpu, &tv->cpu[vcpu_cpu(vcpu)].memory);
+        tv_caller_memory(vcpu, &tv->cpu[vcpu_cpu(vcpu)].memory);
         error = for_processes(tv, vcpu, number);
     }
     return error;
@@ -68,7 +68,7 @@ void tv_hypercall(struct tv *tv, struct vcpu *vcpu)
     } else if (number == TV_PAL_CALL) {
         error = tv_caller_check(vcpu);
         if (error == TV_OK) {
-            tv_caller_memory(tv, vcpu, &tv->cpu[vcpu_cpu(vcpu)].memory);
+            tv_caller_memory(vcpu, &tv->cpu[vcpu_cpu(vcpu)].memory);
             if (tv_call_by_number(tv, vcpu, &error)) {
                 return; /* the answer comes when the PAL does */
             }
@@ -102,19 +102,21 @@ static void hypercall_of_pal(struct vcpu *isolated)
 #define X86_PF 14
 #define PF_FETCH 16U /* page-fault error code, I/D */
 
-void tv_isolated_stop(struct tv *tv, struct vcpu *isolated, const struct vcpu_stop *stop)
+/* Execution of the address that a PAL returns to. */
+static inline bool is_return(const struct vcpu_stop *stop, enum vcpu_width width)
 {
-    const struct tv_cpu *self = &tv->cpu[vcpu_cpu(isolated)];
-    enum vcpu_width width = self->running->plan.signature.width;
+    return stop->reason == VCPU_STOP_EXCEPTION && stop->vector == X86_PF &&
+           stop->address == tv_sentinel(width) && (stop->error_code & PF_FETCH) != 0;
+}
 
+/* Not inline, so that a return needs no registers saved. */
+static __attribute__((noinline)) void other_stop(struct tv *tv, const struct tv_cpu *self,
+                                                 struct vcpu *isolated,
+                                                 const struct vcpu_stop *stop)
+{
     switch (stop->reason) {
     case VCPU_STOP_EXCEPTION:
-        if (stop->vector == X86_PF && stop->address == tv_sentinel(width) &&
-            (stop->error_code & PF_FETCH) != 0) {
-            tv_call_return(tv, isolated);
-        } else {
-            tv_call_end(tv, isolated, TV_ERROR_PAL_FAULT, stop->vector);
-        }
+        tv_call_end(tv, isolated, TV_ERROR_PAL_FAULT, stop->vector);
         return;
     case VCPU_STOP_CALL:
         hypercall_of_pal(isolated);
@@ -130,5 +132,16 @@ void tv_isolated_stop(struct tv *tv, struct vcpu *isolated, const struct vcpu_st
     default:
         tv_call_end(tv, isolated, TV_ERROR_PAL_FAULT, X86_PF);
         return;
+    }
+}
+
+void tv_isolated_stop(struct tv *tv, struct vcpu *isolated, const struct vcpu_stop *stop)
+{
+    struct tv_cpu *self = &tv->cpu[vcpu_cpu(isolated)];
+
+    if (is_return(stop, self->running->plan.signature.width)) {
+        tv_call_return(self, isolated);
+    } else {
+        other_stop(tv, self, isolated, stop);
     }
 }

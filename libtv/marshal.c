@@ -1,5 +1,7 @@
 #include "marshal_layout.h"
 
+#include <base/addr.h>
+
 /* Words of the stack: the return address, then the parameters that are not in registers. */
 #define STACK_WORDS_32 (1 + TV_PARAMS_MAX)
 #define STACK_WORDS_64 (1 + TV_PARAMS_MAX - REGISTER_PARAMS_64)
@@ -30,6 +32,12 @@ static enum tv_error fetch64(struct tv_memory *memory, const struct tv_marshal_r
     uint64_t word[STACK_WORDS_64];
     size_t bytes = (1 + on_stack) * sizeof(word[0]);
 
+    value[0] = registers->rdi;
+    value[1] = registers->rsi;
+    value[2] = registers->rdx;
+    value[3] = registers->rcx;
+    value[4] = registers->r8;
+    value[5] = registers->r9;
     if (!range_fits(registers->rsp, bytes, VCPU_64BIT)) {
         return TV_ERROR_ADDRESS;
     }
@@ -37,12 +45,6 @@ static enum tv_error fetch64(struct tv_memory *memory, const struct tv_marshal_r
     if (error != TV_OK) {
         return error;
     }
-    value[0] = registers->rdi;
-    value[1] = registers->rsi;
-    value[2] = registers->rdx;
-    value[3] = registers->rcx;
-    value[4] = registers->r8;
-    value[5] = registers->r9;
     for (unsigned i = 0; i < on_stack; i++) {
         value[REGISTER_PARAMS_64 + i] = word[1 + i];
     }
@@ -213,9 +215,17 @@ enum tv_error tv_marshal_in(struct tv_memory *memory, const struct tv_marshal_pl
     return TV_OK;
 }
 
+/* One piece that no border of pages divides is checked by its own copy. */
+static bool needs_check(const struct tv_marshal_back *back)
+{
+    return back->count > 1 ||
+           (back->count == 1 &&
+            back->piece[0].bytes > PAGE_BYTES - (back->piece[0].caller & PAGE_MASK));
+}
+
 enum tv_error tv_marshal_out(struct tv_memory *memory, const struct tv_marshal_back *back)
 {
-    for (unsigned i = 0; i < back->count; i++) {
+    for (unsigned i = 0; i < back->count && needs_check(back); i++) {
         enum tv_error error =
             tv_memory_check_writable(memory, back->piece[i].caller, back->piece[i].bytes);
         if (error != TV_OK) {

@@ -4,12 +4,31 @@
 #include "context.h"
 
 #include <base/check.h>
+#include <base/copy.h>
 #include <hw/mem.h>
 
-static uint64_t to_page_end(uint64_t linear, uint64_t left)
+/* Copied here and not by the platform, whose way with many bytes takes longer to begin. */
+#define FEW_BYTES 64U
+
+static inline uint64_t to_page_end(uint64_t linear, uint64_t left)
 {
     uint64_t in_page = PAGE_BYTES - (linear & PAGE_MASK);
     return left < in_page ? left : in_page;
+}
+
+static inline bool is_in_page(uint64_t linear, uint64_t bytes)
+{
+    return bytes - 1 < PAGE_BYTES - (linear & PAGE_MASK); /* not with 0 bytes */
+}
+
+/* A few bytes that the caller used before and may still use; NULL: a walk must tell. */
+static inline void *kept(const struct tv_memory *memory, uint64_t linear, uint64_t bytes,
+                         unsigned access)
+{
+    if (bytes > FEW_BYTES || !is_in_page(linear, bytes)) {
+        return NULL;
+    }
+    return gwalk_kept(&memory->walks, &memory->paging, memory->guest_map, linear, access);
 }
 
 /* One page of the caller's, with the caller's rights in its tables and ours in the guest map. */
@@ -22,13 +41,37 @@ static enum tv_error caller_page(struct tv_memory *memory, uint64_t linear, unsi
     return status == GWALK_OK ? TV_OK : TV_ERROR_ADDRESS;
 }
 
-enum tv_error tv_memory_read_caller(struct tv_memory *memory, uint64_t caller, void *to,
-                                    size_t bytes)
+/*
+ * The general ways of what follows.  They are not inline, so that the short ways need no registers
+ * saved: those are most of what marshalling costs.
+ */
+static __attribute__((noinline)) enum tv_error read_any(struct tv_memory *memory, uint64_t caller,
+                                                        void *to, size_t bytes)
 {
     struct gwalk_result result;
     enum gwalk_status status = gwalk_read_cached(&memory->walks, &memory->paging, memory->guest_map,
                                                  caller, to, bytes, 0, &result);
     return status == GWALK_OK ? TV_OK : TV_ERROR_ADDRESS;
+}
+
+static __attribute__((noinline)) enum tv_error check_page(struct tv_memory *memory, uint64_t caller)
+{
+    struct hpa page;
+    uint8_t probe;
+    bool is_memory = caller_page(memory, caller, GWALK_WRITE, &page) == TV_OK &&
+                     hw_phys_read(page, &probe, 1) == STATUS_OK; /* a device is none */
+    return is_memory ? TV_OK : TV_ERROR_ADDRESS;
+}
+
+enum tv_error tv_memory_read_caller(struct tv_memory *memory, uint64_t caller, void *to,
+                                    size_t bytes)
+{
+    const void *at = kept(memory, caller, bytes, 0);
+    if (at == NULL) {
+        return read_any(memory, caller, to, bytes);
+    }
+    copy_once(to, at, bytes);
+    return TV_OK;
 }
 
 enum tv_error tv_memory_write_caller(struct tv_memory *memory, uint64_t caller, const void *from,
@@ -42,30 +85,34 @@ enum tv_error tv_memory_write_caller(struct tv_memory *memory, uint64_t caller, 
 
 enum tv_error tv_memory_check_writable(struct tv_memory *memory, uint64_t caller, uint64_t bytes)
 {
-    uint64_t done = 0;
-    while (done < bytes) {
-        struct hpa page;
-        uint8_t probe;
-        if (caller_page(memory, caller + done, GWALK_WRITE, &page) != TV_OK ||
-            hw_phys_read(page, &probe, 1) != STATUS_OK) { /* a device is no memory to copy to */
+    while (bytes > 0) {
+        if (kept(memory, caller, 1, GWALK_WRITE) == NULL && check_page(memory, caller) != TV_OK) {
             return TV_ERROR_ADDRESS;
         }
-        done += to_page_end(caller + done, bytes - done);
+        uint64_t part = to_page_end(caller, bytes);
+        caller += part;
+        bytes -= part;
     }
     return TV_OK;
 }
 
-/* Parameters and stack of most calls are in the two pages that are remembered. */
+/* Parameters and stack of most calls are in the two pages that are remembered; NULL: others. */
+static inline const struct tv_page *remembered(const struct tv_context *context, uint64_t linear)
+{
+    uint64_t page = linear & ~PAGE_MASK;
+    if (page == context->param.linear) {
+        return &context->param;
+    }
+    return page == context->stack.linear ? &context->stack : NULL;
+}
+
 static struct hpa pal_address(const struct tv_memory *memory, uint64_t linear)
 {
     const struct tv_context *context = memory->context;
-    uint64_t page = linear & ~PAGE_MASK;
+    const struct tv_page *page = remembered(context, linear);
 
-    if (page == context->param_linear) {
-        return hpa(context->param_page.v | (linear & PAGE_MASK));
-    }
-    if (page == context->stack_linear) {
-        return hpa(context->stack_page.v | (linear & PAGE_MASK));
+    if (page != NULL) {
+        return hpa(page->hpa.v | (linear & PAGE_MASK));
     }
     for (unsigned i = 0; i < memory->pal->section_count; i++) {
         const struct tv_section *section = &memory->pal->section[i];
@@ -78,7 +125,18 @@ static struct hpa pal_address(const struct tv_memory *memory, uint64_t linear)
     return hpa(0);
 }
 
-void tv_memory_write_pal(struct tv_memory *memory, uint64_t pal, const void *from, size_t bytes)
+/* A few bytes in them; NULL: the general way. */
+static inline uint8_t *pal_pointer(const struct tv_memory *memory, uint64_t linear, uint64_t bytes)
+{
+    const struct tv_page *page = remembered(memory->context, linear);
+    if (page == NULL || page->memory == NULL || bytes > FEW_BYTES || !is_in_page(linear, bytes)) {
+        return NULL;
+    }
+    return page->memory + (linear & PAGE_MASK);
+}
+
+static __attribute__((noinline)) void write_any(struct tv_memory *memory, uint64_t pal,
+                                                const void *from, size_t bytes)
 {
     const uint8_t *at = from;
     while (bytes > 0) {
@@ -89,6 +147,16 @@ void tv_memory_write_pal(struct tv_memory *memory, uint64_t pal, const void *fro
         at += part;
         bytes -= part;
     }
+}
+
+void tv_memory_write_pal(struct tv_memory *memory, uint64_t pal, const void *from, size_t bytes)
+{
+    uint8_t *to = pal_pointer(memory, pal, bytes);
+    if (to == NULL) {
+        write_any(memory, pal, from, bytes);
+        return;
+    }
+    copy_once(to, from, bytes);
 }
 
 void tv_memory_zero_pal(struct tv_memory *memory, uint64_t pal, uint64_t bytes)
@@ -102,19 +170,28 @@ void tv_memory_zero_pal(struct tv_memory *memory, uint64_t pal, uint64_t bytes)
     }
 }
 
+static __attribute__((noinline)) enum tv_error copy_any(struct tv_memory *memory, uint64_t caller,
+                                                        uint64_t pal, uint64_t bytes, bool in)
+{
+    struct hpa page, own = pal_address(memory, pal);
+    if (caller_page(memory, caller, in ? 0 : GWALK_WRITE, &page) != TV_OK ||
+        hw_phys_move(in ? own : page, in ? page : own, bytes) != STATUS_OK) {
+        return TV_ERROR_ADDRESS;
+    }
+    return TV_OK;
+}
+
 /* Both sides can cross a page border, at different offsets. */
-static enum tv_error copy(struct tv_memory *memory, uint64_t caller, uint64_t pal, uint64_t bytes,
-                          bool in)
+static inline enum tv_error copy(struct tv_memory *memory, uint64_t caller, uint64_t pal,
+                                 uint64_t bytes, bool in)
 {
     while (bytes > 0) {
-        struct hpa page;
-        enum tv_error error = caller_page(memory, caller, in ? 0 : GWALK_WRITE, &page);
-        if (error != TV_OK) {
-            return error;
-        }
         uint64_t part = to_page_end(caller, to_page_end(pal, bytes));
-        struct hpa own = pal_address(memory, pal);
-        if (hw_phys_move(in ? own : page, in ? page : own, part) != STATUS_OK) {
+        uint8_t *own = pal_pointer(memory, pal, part);
+        uint8_t *at = own != NULL ? kept(memory, caller, part, in ? 0 : GWALK_WRITE) : NULL;
+        if (at != NULL) {
+            copy_once(in ? own : at, in ? at : own, part);
+        } else if (copy_any(memory, caller, pal, part, in) != TV_OK) {
             return TV_ERROR_ADDRESS;
         }
         caller += part;

@@ -41,6 +41,14 @@ static void find_room(const struct tv_pal *pal, struct tv_marshal_room *room, un
     };
 }
 
+static void remember(const struct tv_context *context, struct tv_page *page, uint64_t linear,
+                     unsigned section, uint64_t number)
+{
+    page->linear = linear;
+    page->hpa = section_page(context, section, number);
+    page->memory = hw_phys_page(page->hpa);
+}
+
 /* The context of a PAL that is in the registry; the space is initialised and empty. */
 static enum tv_error fill(struct tv *tv, const struct tv_pal *pal, struct tv_context *context,
                           struct tv_cpu *self)
@@ -61,10 +69,9 @@ static enum tv_error fill(struct tv *tv, const struct tv_pal *pal, struct tv_con
     context->by_number = request->by_number;
     context->vector = request->vector;
     context->owner = self->memory.paging;
-    context->param_linear = room.param_start;
-    context->param_page = section_page(context, param, 0);
-    context->stack_linear = room.stack_start + room.stack_bytes - PAGE_BYTES;
-    context->stack_page = section_page(context, stack, pal->section[stack].pages - 1);
+    remember(context, &context->param, room.param_start, param, 0);
+    remember(context, &context->stack, room.stack_start + room.stack_bytes - PAGE_BYTES, stack,
+             pal->section[stack].pages - 1);
     return TV_OK;
 }
 
@@ -82,7 +89,7 @@ static enum tv_error build(struct tv *tv, struct tv_cpu *self, const struct tv_p
     }
     struct tv_context *context = tv_context_of(tv, pal);
     CHECK(tv_state(context) == TV_FREE);
-    *context = (struct tv_context){.state = TV_FREE};
+    *context = (struct tv_context){.state = TV_FREE, .pal = pal};
     error = tv_space_init(&context->space, tv->config.guest_map->pool,
                           &tv->config.guest_map->features, tv->config.phys_bits);
     if (error == TV_OK) {

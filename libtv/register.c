@@ -65,9 +65,9 @@ static enum tv_error read_old_params(struct tv_cpu *self, uint64_t linear)
 }
 
 /* What a request always has. */
-static void begin(const struct vcpu *vcpu, struct tv_cpu *self, uint64_t entry)
+static void begin(struct tv_cpu *self, uint64_t entry)
 {
-    self->request.key = tv_caller_key(vcpu, &self->memory, entry);
+    self->request.key = tv_caller_key(&self->memory, entry);
     self->request.by_number = false;
     self->request.vector = false;
     self->request.faulty = 0;
@@ -83,7 +83,7 @@ enum tv_error tv_register_old(struct tv *tv, struct vcpu *vcpu)
     const struct tv_pal *pal;
     uint32_t count;
 
-    begin(vcpu, self, tv_linear(vcpu, VCPU_CS, tv_argument(vcpu, VCPU_RDI)));
+    begin(self, tv_linear(vcpu, VCPU_CS, tv_argument(vcpu, VCPU_RDI)));
     enum tv_error error = read_count(self, sections, &count);
     if (error == TV_OK && count > TV_SECTIONS_MAX) {
         error = TV_ERROR_SECTION_COUNT;
@@ -108,7 +108,7 @@ static const struct tv_pal *find(struct tv *tv, const struct vcpu *vcpu, struct 
                                  enum vcpu_gpr gpr)
 {
     uint64_t entry = tv_linear(vcpu, VCPU_CS, tv_argument(vcpu, gpr));
-    struct tv_pal_key key = tv_caller_key(vcpu, &self->memory, entry);
+    struct tv_pal_key key = tv_caller_key(&self->memory, entry);
     return tv_registry_find(&tv->registry, &key);
 }
 
@@ -210,7 +210,7 @@ static enum tv_error make_new(struct tv *tv, struct vcpu *vcpu, struct tv_pal_re
     unsigned cpu = vcpu_cpu(vcpu);
     struct tv_cpu *self = &tv->cpu[cpu];
 
-    begin(vcpu, self, asked->entry);
+    begin(self, asked->entry);
     self->request.by_number = true;
     self->request.vector = (asked->flags & TV_PAL_VECTOR) != 0;
     self->request.signature.padded = true;
@@ -263,11 +263,10 @@ enum tv_error tv_register_new(struct tv *tv, struct vcpu *vcpu)
     return TV_OK;
 }
 
-const struct tv_pal *tv_find_number(struct tv *tv, const struct vcpu *vcpu,
-                                    const struct tv_memory *memory, uint64_t id)
+const struct tv_pal *tv_find_number(struct tv *tv, const struct tv_memory *memory, uint64_t id)
 {
     const struct tv_pal *pal = tv_registry_find_id(&tv->registry, id);
-    struct tv_pal_key own = tv_caller_key(vcpu, memory, 0);
+    struct tv_pal_key own = tv_caller_key(memory, 0);
     return pal != NULL && tv_registry_same_process(&pal->key, &own) ? pal : NULL;
 }
 
@@ -275,6 +274,6 @@ enum tv_error tv_unregister_new(struct tv *tv, struct vcpu *vcpu)
 {
     unsigned cpu = vcpu_cpu(vcpu);
     const struct tv_pal *pal =
-        tv_find_number(tv, vcpu, &tv->cpu[cpu].memory, tv_argument(vcpu, VCPU_RCX));
+        tv_find_number(tv, &tv->cpu[cpu].memory, tv_argument(vcpu, VCPU_RCX));
     return pal == NULL ? TV_ERROR_NO_SUCH_PAL : tv_pal_remove(tv, cpu, pal);
 }

@@ -14,7 +14,6 @@ enum tv_error tv_register_new(struct tv *tv, struct vcpu *vcpu);
 enum tv_error tv_unregister_new(struct tv *tv, struct vcpu *vcpu);
 
 /* The PAL with this number if it belongs to the caller's process; else NULL. */
-const struct tv_pal *tv_find_number(struct tv *tv, const struct vcpu *vcpu,
-                                    const struct tv_memory *memory, uint64_t id);
+const struct tv_pal *tv_find_number(struct tv *tv, const struct tv_memory *memory, uint64_t id);
 
 #endif

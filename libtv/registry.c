@@ -4,22 +4,10 @@
 #include <base/bits.h>
 #include <stddef.h>
 
-#define CR4_PAE BIT(5)
-#define EFER_LMA BIT(10)
-
 /* A PAL's own page tables have 4 levels; its last page below 4 GiB is where 32-bit PALs return to.
  */
 #define USER_END_32 ((1ULL << 32) - PAGE_BYTES)
 #define USER_END_64 (1ULL << 47)
-
-uint64_t tv_process_table(uint64_t cr3, uint64_t cr4, uint64_t efer)
-{
-    if ((efer & EFER_LMA) != 0) {
-        return cr3 & bits_mask(PAGE_SHIFT, 52);
-    }
-    /* With PAE paging four tables of 32 bytes can lie in one page. */
-    return cr3 & bits_mask((cr4 & CR4_PAE) != 0 ? 5 : PAGE_SHIFT, 32);
-}
 
 uint64_t tv_user_end(enum vcpu_width width)
 {
@@ -132,16 +120,6 @@ void tv_registry_init(struct tv_registry *registry)
     for (unsigned i = 0; i < CONFIG_MAX_PALS; i++) {
         registry->used[i] = false;
     }
-}
-
-bool tv_registry_same_process(const struct tv_pal_key *a, const struct tv_pal_key *b)
-{
-    return a->cr3 == b->cr3 && a->width == b->width;
-}
-
-bool tv_registry_is(const struct tv_pal *pal, const struct tv_pal_key *key)
-{
-    return pal->key.entry == key->entry && tv_registry_same_process(&pal->key, key);
 }
 
 const struct tv_pal *tv_registry_find_id(const struct tv_registry *registry, uint64_t id)

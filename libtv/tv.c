@@ -18,6 +18,9 @@ void tv_init(struct tv *tv, const struct tv_config *config)
     for (unsigned cpu = 0; cpu < CONFIG_MAX_CPUS; cpu++) {
         tv->cpu[cpu].running = tv->cpu[cpu].last = NULL;
         tv->cpu[cpu].id = TV_CPUID_NO_PAL;
+        tv->cpu[cpu].memory.guest_map = config->guest_map;
+        tv->cpu[cpu].memory.paging.maxphyaddr = config->phys_bits;
+        tv->cpu[cpu].memory.paging.pages_1g = config->pages_1g;
     }
 }
 

@@ -40,29 +40,24 @@ static const struct tv_pal *find_sharer(const struct tv *tv, struct gpa page)
     return NULL;
 }
 
-static const struct tv_pal *find_pal(const struct tv *tv, unsigned cpu,
-                                     const struct tv_access *access)
+/* The PAL that an access is about; NULL: none.  Not inline: calls do not come here. */
+static __attribute__((noinline)) struct tv_context *find(struct tv *tv,
+                                                         const struct tv_access *access)
 {
-    const struct tv_context *last = tv->cpu[cpu].last;
-
     struct ept_translation found;
     struct hpa memory;
     unsigned slot;
 
-    /* The page of a registered PAL's entry point is hidden: no need to look. */
-    if (last != NULL && tv_state(last) != TV_FREE &&
-        addr_align_down(access->gpa.v, PAGE_BYTES) == last->entry_page.v) {
-        return &tv->registry.pal[last - tv->context];
-    }
     if (ept_hidden(tv->config.guest_map, access->gpa, &slot, &memory)) {
-        return &tv->registry.pal[slot];
+        return &tv->context[slot];
     }
     unsigned needed = access->write ? EPT_WRITE : access->execute ? EPT_EXECUTE : EPT_READ;
     if (ept_lookup(tv->config.guest_map, access->gpa, &found) != STATUS_OK ||
         found.type != EPT_WB || (found.perms & needed) == needed) {
         return NULL; /* not memory, or allowed by now */
     }
-    return find_sharer(tv, gpa(addr_align_down(access->gpa.v, PAGE_BYTES)));
+    const struct tv_pal *pal = find_sharer(tv, gpa(addr_align_down(access->gpa.v, PAGE_BYTES)));
+    return pal != NULL ? tv_context_of(tv, pal) : NULL;
 }
 
 /* The page of the PAL's process where it belongs. */
@@ -119,40 +114,62 @@ static void take_away(struct tv *tv, struct vcpu *vcpu, const struct tv_pal *pal
     world_resume(cpu);
 }
 
+/* The page of a PAL's entry point, executed: hidden, as long as the PAL is registered. */
 static bool is_entry(const struct tv_access *access, const struct tv_context *context)
 {
     return access->execute && !access->is_table && !context->by_number &&
            addr_align_down(access->gpa.v, PAGE_BYTES) == context->entry_page.v;
 }
 
-bool tv_violation(struct tv *tv, struct vcpu *vcpu, const struct tv_access *access)
+/* Whether it is a process that calls a PAL of its own, not somebody who runs into its code. */
+static bool is_call(struct tv_cpu *self, const struct tv_pal *pal)
 {
-    unsigned cpu = vcpu_cpu(vcpu);
-    const struct tv_pal *pal = find_pal(tv, cpu, access);
+    const struct vcpu *vcpu = self->guest;
+    struct tv_memory *memory = &self->memory;
 
-    if (pal == NULL) {
-        return false;
+    tv_caller_memory(vcpu, memory);
+    uint64_t entry = vcpu_rip(vcpu);
+    if (memory->width != VCPU_64BIT) {
+        entry = (uint32_t)(entry + vcpu_segment_base(vcpu, VCPU_CS));
     }
-    const struct tv_context *context = tv_context_of(tv, pal);
+    struct tv_pal_key key = tv_caller_key(memory, entry);
+    return memory->paging.cpl == 3 && tv_registry_is(pal, &key);
+}
+
+/* Not inline: tv_violation() is on the path of every call. */
+static __attribute__((noinline)) void answer(struct tv *tv, struct vcpu *vcpu,
+                                             const struct tv_context *context,
+                                             const struct tv_access *access)
+{
+    const struct tv_pal *pal = context->pal;
     bool user = vcpu_cpl(vcpu) == 3 && !access->is_table;
-    if (user && is_entry(access, context)) {
-        struct tv_cpu *self = &tv->cpu[cpu];
-        tv_caller_memory(tv, vcpu, &self->memory);
-        struct tv_pal_key key = tv_caller_key(vcpu, &self->memory, vcpu_rip(vcpu));
-        if (key.width != VCPU_64BIT) {
-            key.entry = (uint32_t)(key.entry + vcpu_segment_base(vcpu, VCPU_CS));
-        }
-        if (tv_registry_is(pal, &key)) {
-            tv_call_by_address(tv, vcpu, pal);
-            return true;
-        }
-    }
     bool own = access->has_linear && !access->is_table &&
                is_own_address(tv, pal, access->linear, access->gpa);
+
     if ((own || user) && tv_view_is_mapped(tv, context, pal->key.entry, context->entry_page)) {
         refuse(tv, vcpu, pal, access);
     } else {
         take_away(tv, vcpu, pal);
+    }
+}
+
+bool tv_violation(struct tv *tv, struct vcpu *vcpu, const struct tv_access *access)
+{
+    struct tv_cpu *self = &tv->cpu[vcpu_cpu(vcpu)];
+    struct tv_context *context = self->last;
+
+    /* The PAL called last is likely to be called again. */
+    if (context == NULL || tv_state(context) == TV_FREE || !is_entry(access, context)) {
+        context = find(tv, access);
+        if (context == NULL) {
+            return false;
+        }
+    }
+    self->guest = vcpu;
+    if (is_entry(access, context) && is_call(self, context->pal)) {
+        tv_call_by_address(tv, self, context);
+    } else {
+        answer(tv, vcpu, context, access);
     }
     return true;
 }

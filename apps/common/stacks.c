@@ -24,10 +24,9 @@ void stacks_print(unsigned cpu_count)
     }
 }
 
-bool stacks_vmcall(struct vcpu *vcpu)
+bool stacks_answer(struct vcpu *vcpu)
 {
-    if ((uint32_t)vcpu_gpr(vcpu, VCPU_RAX) != STACKS_VMCALL || log_level() < LOG_DEBUG ||
-        vcpu_cpl(vcpu) != 0) {
+    if (log_level() < LOG_DEBUG || vcpu_cpl(vcpu) != 0) {
         return false;
     }
     stacks_print(nacre.table.count);

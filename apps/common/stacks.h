@@ -17,6 +17,10 @@
 void stacks_print(unsigned cpu_count);
 
 /* True: it was the request and is done, RIP advanced. */
-bool stacks_vmcall(struct vcpu *vcpu);
+bool stacks_answer(struct vcpu *vcpu);
+static inline bool stacks_vmcall(struct vcpu *vcpu)
+{
+    return (uint32_t)vcpu_gpr(vcpu, VCPU_RAX) == STACKS_VMCALL && stacks_answer(vcpu);
+}
 
 #endif

@@ -73,14 +73,11 @@ static bool resolve(unsigned cpu, const struct vmx_exit *exit)
     return status == STATUS_OK;
 }
 
-void violation_handle(struct vcpu *vcpu, const struct vmx_exit *exit)
+/* Of nobody's that knows it.  Not inline: calls of PALs are violations too, and more frequent. */
+static __attribute__((noinline)) void handle_unknown(struct vcpu *vcpu, const struct vmx_exit *exit)
 {
     unsigned cpu = vcpu_cpu(vcpu);
 
-    bool fetch = (exit->qualification & EPT_VIOLATION_FETCH) != 0; /* never the APIC's */
-    if ((!fetch && apic_handle_violation(vcpu, exit)) || app_violation(vcpu, exit)) {
-        return;
-    }
     if (smp_lock(&nacre.smp, cpu, &nacre.ept_lock)) {
         hw_invept(HW_INVEPT_SINGLE_CONTEXT, ept_pointer(&nacre.ept));
     }
@@ -91,5 +88,14 @@ void violation_handle(struct vcpu *vcpu, const struct vmx_exit *exit)
                   (unsigned long long)exit->qualification, (unsigned long long)exit->gpa.v,
                   (unsigned long long)vcpu_rip(vcpu));
         vmx_vcpu_inject_gp(vcpu);
+    }
+}
+
+void violation_handle(struct vcpu *vcpu, const struct vmx_exit *exit)
+{
+    bool fetch = (exit->qualification & EPT_VIOLATION_FETCH) != 0; /* never the APIC's */
+
+    if ((fetch || !apic_handle_violation(vcpu, exit)) && !app_violation(vcpu, exit)) {
+        handle_unknown(vcpu, exit);
     }
 }

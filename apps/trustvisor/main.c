@@ -74,16 +74,19 @@ bool app_cpuid(struct vcpu *vcpu)
 
 bool app_violation(struct vcpu *vcpu, const struct vmx_exit *exit)
 {
-    bool fetch = (exit->qualification & EPT_VIOLATION_FETCH) != 0;
-    bool has_linear = (exit->qualification & EPT_VIOLATION_LINEAR_VALID) != 0;
+    uint64_t why = exit->qualification;
+    bool has_linear = (why & EPT_VIOLATION_LINEAR_VALID) != 0;
     struct tv_access access = {
         .gpa = exit->gpa,
-        .linear = has_linear ? vmx_exit_linear_address() : 0,
         .has_linear = has_linear,
-        .is_table = has_linear && (exit->qualification & EPT_VIOLATION_TRANSLATED) == 0,
-        .write = (exit->qualification & EPT_VIOLATION_WRITE) != 0,
-        .execute = fetch,
+        .is_table = has_linear && (why & EPT_VIOLATION_TRANSLATED) == 0,
+        .write = (why & EPT_VIOLATION_WRITE) != 0,
+        .execute = (why & EPT_VIOLATION_FETCH) != 0,
     };
+
+    if (has_linear) {
+        access.linear = vmx_exit_linear_address();
+    }
 
     return tv_violation(&tv, vcpu, &access);
 }

@@ -9,6 +9,8 @@
 #ifndef TV_REGISTRY_H
 #define TV_REGISTRY_H
 
+#include <base/addr.h>
+#include <base/bits.h>
 #include <config/config.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -65,17 +67,30 @@ const struct tv_pal *tv_registry_find(const struct tv_registry *registry,
 const struct tv_pal *tv_registry_find_id(const struct tv_registry *registry, uint64_t id);
 
 /* Whether two keys are of callers in one address space, of one width. */
-bool tv_registry_same_process(const struct tv_pal_key *a, const struct tv_pal_key *b);
+static inline bool tv_registry_same_process(const struct tv_pal_key *a, const struct tv_pal_key *b)
+{
+    return a->cr3 == b->cr3 && a->width == b->width;
+}
 
 /* Whether a caller's key is that of a PAL. */
-bool tv_registry_is(const struct tv_pal *pal, const struct tv_pal_key *key);
+static inline bool tv_registry_is(const struct tv_pal *pal, const struct tv_pal_key *key)
+{
+    return pal->key.entry == key->entry && tv_registry_same_process(&pal->key, key);
+}
 
 /*
  * The bits of CR3 that are the address of a process's top table (SDM vol. 3, tables "Use of CR3
- * with
- * ..."): no PCID, no caching bits.  Which ones those are depends on the kind of paging.
+ * with ..."): no PCID, no caching bits.  Which ones those are depends on the kind of paging.
  */
-uint64_t tv_process_table(uint64_t cr3, uint64_t cr4, uint64_t efer);
+static inline uint64_t tv_process_table(uint64_t cr3, uint64_t cr4, uint64_t efer)
+{
+    const uint64_t cr4_pae = BIT(5), efer_lma = BIT(10);
+    if ((efer & efer_lma) != 0) {
+        return cr3 & bits_mask(PAGE_SHIFT, 52);
+    }
+    /* With PAE paging four tables of 32 bytes can lie in one page. */
+    return cr3 & bits_mask((cr4 & cr4_pae) != 0 ? 5 : PAGE_SHIFT, 32);
+}
 
 /* End of the addresses that a section may have. */
 uint64_t tv_user_end(enum vcpu_width width);

@@ -38,6 +38,7 @@ struct tv_memory {
     const struct tv_pal *pal;
     const struct tv_context *context;
     struct gwalk_paging paging; /* of the caller */
+    enum vcpu_width width;      /* of its code */
     struct gwalk_cache walks;   /* of this CPU's callers, kept between calls */
 };
 
@@ -52,18 +53,25 @@ struct tv_share {
     struct gpa gpa; /* in the PAL's space */
 };
 
+/* A page of the PAL's that most calls write to. */
+struct tv_page {
+    uint64_t linear;
+    struct hpa hpa;
+    uint8_t *memory; /* the same as hw_phys_page() gives it */
+};
+
 /* One PAL, beside its entry in the registry (libtv/context.h says who may touch it). */
 struct tv_context {
-    uint32_t state; /* atomic */
-    bool doomed;    /* set in a stopped world: end it */
-    bool by_number; /* registered by TV_PAL_REGISTER */
-    bool vector;    /* may use vector registers */
+    uint32_t state;           /* atomic */
+    const struct tv_pal *pal; /* unless the state is FREE */
+    bool doomed;              /* set in a stopped world: end it */
+    bool by_number;           /* registered by TV_PAL_REGISTER */
+    bool vector;              /* may use vector registers */
     unsigned share_count;
     struct gpa entry_page; /* of the guest's, that the entry point is in */
     struct tv_space space;
     struct gpa section_gpa[TV_PAL_SECTIONS_MAX]; /* in the PAL's space */
-    struct hpa param_page, stack_page;           /* first page of PARAM, last one of STACK */
-    uint64_t param_linear, stack_linear;
+    struct tv_page param, stack;                 /* first page of PARAM, last one of STACK */
     struct tv_marshal_plan plan;
     struct tv_share share[TV_SHARES_MAX];
     struct gwalk_paging owner; /* the process, as it registered */
@@ -86,8 +94,9 @@ struct tv_cpu {
     struct tv_context *last;    /* called by address last: likely to be called again */
     uint32_t id;                /* of that PAL, or TV_CPUID_NO_PAL */
     struct vcpu *guest;
-    uint64_t return_address; /* of a caller by address */
-    uint64_t call_linear;    /* of a caller by number: its struct tv_pal_call */
+    uint64_t return_address; /* of a caller by address, and its RSP where it lies */
+    uint64_t rsp;
+    uint64_t call_linear; /* of a caller by number: its struct tv_pal_call */
     struct tv_marshal_back back;
     struct tv_memory memory;
     struct tv_request request;

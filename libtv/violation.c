@@ -159,14 +159,16 @@ bool tv_violation(struct tv *tv, struct vcpu *vcpu, const struct tv_access *acce
     struct tv_context *context = self->last;
 
     /* The PAL called last is likely to be called again. */
-    if (context == NULL || tv_state(context) == TV_FREE || !is_entry(access, context)) {
+    bool entry = context != NULL && tv_state(context) != TV_FREE && is_entry(access, context);
+    if (!entry) {
         context = find(tv, access);
         if (context == NULL) {
             return false;
         }
+        entry = is_entry(access, context);
     }
     self->guest = vcpu;
-    if (is_entry(access, context) && is_call(self, context->pal)) {
+    if (entry && is_call(self, context->pal)) {
         tv_call_by_address(tv, self, context);
     } else {
         answer(tv, vcpu, context, access);

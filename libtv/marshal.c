@@ -27,17 +27,20 @@ static enum tv_error fetch32(struct tv_memory *memory, uint64_t rsp, unsigned co
 }
 
 static enum tv_error fetch64(struct tv_memory *memory, const struct tv_marshal_registers *registers,
-                             unsigned on_stack, uint64_t *value, uint64_t *return_address)
+                             unsigned count, uint64_t *value, uint64_t *return_address)
 {
+    unsigned on_stack = count > REGISTER_PARAMS_64 ? count - REGISTER_PARAMS_64 : 0;
     uint64_t word[STACK_WORDS_64];
     size_t bytes = (1 + on_stack) * sizeof(word[0]);
 
     value[0] = registers->rdi;
     value[1] = registers->rsi;
-    value[2] = registers->rdx;
-    value[3] = registers->rcx;
-    value[4] = registers->r8;
-    value[5] = registers->r9;
+    if (count > 2) { /* few have */
+        value[2] = registers->rdx;
+        value[3] = registers->rcx;
+        value[4] = registers->r8;
+        value[5] = registers->r9;
+    }
     if (!range_fits(registers->rsp, bytes, VCPU_64BIT)) {
         return TV_ERROR_ADDRESS;
     }
@@ -58,7 +61,7 @@ enum tv_error tv_marshal_fetch(struct tv_memory *memory, const struct tv_marshal
 {
     const struct tv_signature *signature = &plan->signature;
     if (signature->width == VCPU_64BIT) {
-        return fetch64(memory, registers, count_on_stack(signature), value, return_address);
+        return fetch64(memory, registers, signature->count, value, return_address);
     }
     return fetch32(memory, registers->rsp, signature->count, value, return_address);
 }

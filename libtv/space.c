@@ -86,6 +86,26 @@ static enum tv_error next_table(struct tv_space *space, struct hpa entry, struct
     return error;
 }
 
+/* The page table for an address: mostly that of the page before, as tables stay till the end. */
+static enum tv_error leaf_table(struct tv_space *space, uint64_t linear, struct hpa *table)
+{
+    uint64_t start = addr_align_down(linear, PAGE_2M_BYTES);
+    if (space->leaf_table.v != 0 && space->leaf_linear == start) {
+        *table = space->leaf_table;
+        return TV_OK;
+    }
+    *table = space->root_table;
+    for (unsigned level = LEVELS; level > 1; level--) {
+        enum tv_error error = next_table(space, entry_at(*table, linear, level), table);
+        if (error != TV_OK) {
+            return error;
+        }
+    }
+    space->leaf_linear = start;
+    space->leaf_table = *table;
+    return TV_OK;
+}
+
 /* The nested tables give the same rights as the page tables: either alone would do. */
 static unsigned nested_rights(unsigned rights)
 {
@@ -96,15 +116,12 @@ static unsigned nested_rights(unsigned rights)
 enum tv_error tv_space_map(struct tv_space *space, uint64_t linear, struct gpa gpa, struct hpa hpa,
                            unsigned rights)
 {
-    struct hpa table = space->root_table;
-    for (unsigned level = LEVELS; level > 1; level--) {
-        enum tv_error error = next_table(space, entry_at(table, linear, level), &table);
-        if (error != TV_OK) {
-            return error;
-        }
+    struct hpa table;
+    enum tv_error error = leaf_table(space, linear, &table);
+    if (error != TV_OK) {
+        return error;
     }
-    enum tv_error error =
-        from_status(ept_map(&space->ept, gpa, hpa, PAGE_BYTES, nested_rights(rights), EPT_WB));
+    error = from_status(ept_map(&space->ept, gpa, hpa, PAGE_BYTES, nested_rights(rights), EPT_WB));
     if (error != TV_OK) {
         return error;
     }

@@ -37,6 +37,8 @@ struct tv_space {
     struct hpa root_table; /* the same table as we reach it */
     uint64_t reserved_end; /* the page tables but the first one lie above */
     uint64_t next_gpa;
+    uint64_t leaf_linear;  /* the page table that tv_space_map() used last translates from here */
+    struct hpa leaf_table; /* 0: none yet */
     uint64_t seen; /* atomic: CPUs that dropped what they cached of an older space, bit n = CPU n */
 };
 

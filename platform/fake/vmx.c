@@ -251,16 +251,16 @@ enum hw_vmx_result hw_vmwrite(uint32_t field, uint64_t value)
     return HW_VMX_OK;
 }
 
-uint64_t hw_vmcs_read(uint32_t field)
+uint64_t hw_vmcs_read(uint64_t field)
 {
     uint64_t value = 0;
-    CHECK(hw_vmread(field, &value) == HW_VMX_OK);
+    CHECK(field <= UINT32_MAX && hw_vmread((uint32_t)field, &value) == HW_VMX_OK);
     return value;
 }
 
-void hw_vmcs_write(uint32_t field, uint64_t value)
+void hw_vmcs_write(uint64_t field, uint64_t value)
 {
-    CHECK(hw_vmwrite(field, value) == HW_VMX_OK);
+    CHECK(field <= UINT32_MAX && hw_vmwrite((uint32_t)field, value) == HW_VMX_OK);
 }
 
 static bool by_ept_tag(const struct tlb_entry *entry, const void *arg)

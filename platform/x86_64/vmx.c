@@ -82,12 +82,12 @@ enum hw_vmx_result hw_vmwrite(uint32_t field, uint64_t value)
     return HW_VMX_OK;
 }
 
-uint64_t hw_vmcs_read(uint32_t field)
+uint64_t hw_vmcs_read(uint64_t field)
 {
     uint64_t value = 0;
     __asm__ goto("vmread %q1, %0\n\tjbe %l[failed]"
                  : "=r"(value)
-                 : "r"((uint64_t)field)
+                 : "r"(field)
                  : "cc"
                  : failed);
     return value;
@@ -96,11 +96,11 @@ failed:
     return 0;
 }
 
-void hw_vmcs_write(uint32_t field, uint64_t value)
+void hw_vmcs_write(uint64_t field, uint64_t value)
 {
     __asm__ goto("vmwrite %0, %q1\n\tjbe %l[failed]"
                  :
-                 : "r"(value), "r"((uint64_t)field)
+                 : "r"(value), "r"(field)
                  : "cc", "memory"
                  : failed);
     return;

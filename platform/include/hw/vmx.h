@@ -29,10 +29,11 @@ enum hw_vmx_result hw_vmread(uint32_t field, uint64_t *value);
 enum hw_vmx_result hw_vmwrite(uint32_t field, uint64_t value);
 /*
  * The same for what cannot fail: a field that every CPU has, of a VMCS that is current.  Anything
- * else is a bug of ours, hence a CHECK.  They are most of what an exit costs.
+ * else is a bug of ours, hence a CHECK.  They are most of what an exit costs, so the field is as
+ * wide as the instructions want it.
  */
-uint64_t hw_vmcs_read(uint32_t field);
-void hw_vmcs_write(uint32_t field, uint64_t value);
+uint64_t hw_vmcs_read(uint64_t field);
+void hw_vmcs_write(uint64_t field, uint64_t value);
 
 /* SDM table "INVEPT/INVVPID descriptor and types". */
 #define HW_INVEPT_SINGLE_CONTEXT 1

@@ -50,7 +50,8 @@ static enum vmx_action emulate_undefined(struct vcpu *vcpu)
  * tables to read a TSS with.  The guest gets #GP with the selector, as for a bad TSS.
  * Not inline, so that vmx_emulate() needs no registers saved.
  */
-static __attribute__((noinline)) enum vmx_action refuse_task_switch(struct vcpu *vcpu, const struct vmx_exit *exit)
+static __attribute__((noinline)) enum vmx_action refuse_task_switch(struct vcpu *vcpu,
+                                                                    const struct vmx_exit *exit)
 {
     uint32_t selector = exit->qualification & 0xffff;
     if (!vcpu->task_switch_reported) {

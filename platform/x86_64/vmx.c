@@ -20,7 +20,7 @@ static enum hw_vmx_result result_of(bool cf, bool zf)
 
 #define VMX_WITH_ADDRESS(instruction, address)                                                     \
     do {                                                                                           \
-        __asm__ goto(instruction " %0\n\tjc %l[invalid]\n\tjz %l[valid]"                          \
+        __asm__ goto(instruction " %0\n\tjc %l[invalid]\n\tjz %l[valid]"                           \
                      :                                                                             \
                      : "m"(address)                                                                \
                      : "cc", "memory"                                                              \
@@ -85,11 +85,7 @@ enum hw_vmx_result hw_vmwrite(uint32_t field, uint64_t value)
 uint64_t hw_vmcs_read(uint64_t field)
 {
     uint64_t value = 0;
-    __asm__ goto("vmread %q1, %0\n\tjbe %l[failed]"
-                 : "=r"(value)
-                 : "r"(field)
-                 : "cc"
-                 : failed);
+    __asm__ goto("vmread %q1, %0\n\tjbe %l[failed]" : "=r"(value) : "r"(field) : "cc" : failed);
     return value;
 failed:
     CHECK(!"VMREAD of a field that exists");

@@ -36,8 +36,8 @@ static inline uint32_t vmx_cpuid_effective_leaf(const struct vmx_caps *caps, uin
 /* False: vmx_cpuid_filter() changes nothing in this leaf. */
 static inline bool vmx_cpuid_is_filtered(uint32_t leaf)
 {
-    const uint32_t filtered = 1U << 1 | 1U << 6 | 1U << 7 | 1U << 0xd | 1U << 0x14 | 1U << 0x19 |
-                              1U << 0x1b;
+    const uint32_t filtered =
+        1U << 1 | 1U << 6 | 1U << 7 | 1U << 0xd | 1U << 0x14 | 1U << 0x19 | 1U << 0x1b;
     return leaf >= 32 || (filtered >> leaf & 1) != 0;
 }
 

@@ -136,6 +136,7 @@ static void enter(struct tv *tv, struct tv_cpu *self, struct tv_context *context
         set_registers(isolated, entry, context->plan.signature.count);
     }
     self->running = context;
+    self->first_stop = 0;
     self->id = pal->id;
 }
 

@@ -1,4 +1,6 @@
 /* Hypercalls: which number does what, for the guest and for a PAL. */
+#include "hypercall.h"
+
 #include "call.h"
 #include "caller.h"
 #include "register.h"
@@ -82,8 +84,7 @@ void tv_hypercall(struct tv *tv, struct vcpu *vcpu)
     vcpu_set_gpr(vcpu, VCPU_RAX, error);
 }
 
-/* VMCALL of a PAL. */
-static void hypercall_of_pal(struct vcpu *isolated)
+void tv_hypercall_of_pal(struct vcpu *isolated)
 {
     uint32_t number = (uint32_t)vcpu_gpr(isolated, VCPU_RAX);
     enum tv_error error = TV_ERROR_UNKNOWN_NUMBER;
@@ -97,51 +98,4 @@ static void hypercall_of_pal(struct vcpu *isolated)
     }
     vcpu_set_gpr(isolated, VCPU_RAX, error);
     vcpu_skip_instruction(isolated);
-}
-
-#define X86_PF 14
-#define PF_FETCH 16U /* page-fault error code, I/D */
-
-/* Execution of the address that a PAL returns to. */
-static inline bool is_return(const struct vcpu_stop *stop, enum vcpu_width width)
-{
-    return stop->reason == VCPU_STOP_EXCEPTION && stop->vector == X86_PF &&
-           stop->address == tv_sentinel(width) && (stop->error_code & PF_FETCH) != 0;
-}
-
-/* Not inline, so that a return needs no registers saved. */
-static __attribute__((noinline)) void other_stop(struct tv *tv, const struct tv_cpu *self,
-                                                 struct vcpu *isolated,
-                                                 const struct vcpu_stop *stop)
-{
-    switch (stop->reason) {
-    case VCPU_STOP_EXCEPTION:
-        tv_call_end(tv, isolated, TV_ERROR_PAL_FAULT, stop->vector);
-        return;
-    case VCPU_STOP_CALL:
-        hypercall_of_pal(isolated);
-        return;
-    case VCPU_STOP_TIMER:
-        tv_call_end(tv, isolated, TV_ERROR_PAL_TIMEOUT, 0);
-        return;
-    case VCPU_STOP_KICK:
-        if (self->running->doomed) {
-            tv_call_end(tv, isolated, TV_ERROR_PAL_LOST, 0);
-        }
-        return;
-    default:
-        tv_call_end(tv, isolated, TV_ERROR_PAL_FAULT, X86_PF);
-        return;
-    }
-}
-
-void tv_isolated_stop(struct tv *tv, struct vcpu *isolated, const struct vcpu_stop *stop)
-{
-    struct tv_cpu *self = &tv->cpu[vcpu_cpu(isolated)];
-
-    if (is_return(stop, self->running->plan.signature.width)) {
-        tv_call_return(self, isolated);
-    } else {
-        other_stop(tv, self, isolated, stop);
-    }
 }

@@ -84,6 +84,9 @@ _Noreturn void nacre_run(unsigned cpu);              /* run.c: the guest, until 
 /* app_ap_main() is this: VMX operation, wait for the guest's start-up IPI, run. */
 _Noreturn void nacre_run_ap(unsigned cpu);
 
+/* pal-budget= in TSC ticks; 0: no limit (setup.c). */
+uint64_t nacre_pal_budget(void);
+
 /* Takes part in a stop that another CPU waits for; for work that takes long (run.c). */
 void nacre_join_rendezvous(unsigned cpu);
 

@@ -167,12 +167,15 @@ void nacre_isolate(void)
     }
 }
 
+uint64_t nacre_pal_budget(void)
+{
+    return hw_tsc_hz() / 1000 * nacre.options.pal_budget_ms;
+}
+
 /* How long isolated code may run at a time. */
 static void set_budget(struct nacre_cpu *self)
 {
-    uint64_t ticks = hw_tsc_hz() / 1000 * nacre.options.pal_budget_ms;
-
-    if (!vcpu_isolated_set_budget(&self->isolated, ticks)) {
+    if (!vcpu_isolated_set_budget(&self->isolated, nacre_pal_budget())) {
         log_warn("CPU %u has no timer for pal-budget=: a PAL that loops keeps its CPU",
                  self->vcpu.cpu);
     }

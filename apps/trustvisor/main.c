@@ -15,6 +15,7 @@ static void start_trustvisor(void)
     struct tv_config config = {
         .cpu_count = nacre.table.count,
         .guest_map = &nacre.ept,
+        .budget_ticks = nacre_pal_budget(),
         .guest_tables = CONFIG_GUEST_TABLE_PAGES,
         .mtrr = &nacre.ept_mtrr,
         .phys_bits = nacre.caps.phys_bits,
@@ -93,13 +94,9 @@ bool app_violation(struct vcpu *vcpu, const struct vmx_exit *exit)
 
 void app_isolated_exit(struct vcpu *isolated, const struct vcpu_stop *stop)
 {
-    if (stop->reason == VCPU_STOP_CPUID) {
-        if (!app_cpuid(isolated)) {
-            (void)vmx_emulate(isolated, &(struct vmx_exit){.reason = VMX_EXIT_CPUID});
-        }
-        return;
+    if (!tv_isolated_stop(&tv, isolated, stop) && !app_cpuid(isolated)) {
+        (void)vmx_emulate(isolated, &(struct vmx_exit){.reason = VMX_EXIT_CPUID});
     }
-    tv_isolated_stop(&tv, isolated, stop);
 }
 
 void app_closing(unsigned cpu)

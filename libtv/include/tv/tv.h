@@ -25,6 +25,7 @@
 struct tv_config {
     unsigned cpu_count;
     struct ept *guest_map;   /* nested map of all the guest's CPUs; changed in a stopped world */
+    uint64_t budget_ticks;   /* of the TSC: as vcpu_isolated_set_budget() was told; 0: no limit */
     uint64_t guest_tables;   /* pages of the map's pool that PALs leave for its own changes */
     const struct mtrr *mtrr; /* what the guest map's memory types follow */
     unsigned phys_bits;      /* MAXPHYADDR */
@@ -96,6 +97,7 @@ struct tv_cpu {
     struct vcpu *guest;
     uint64_t return_address; /* of a caller by address, and its RSP where it lies */
     uint64_t rsp;
+    uint64_t first_stop;  /* TSC when the PAL stopped without an end for the first time, else 0 */
     uint64_t call_linear; /* of a caller by number: its struct tv_pal_call */
     struct tv_marshal_back back;
     struct tv_memory memory;
@@ -150,8 +152,11 @@ struct tv_access {
  */
 bool tv_violation(struct tv *tv, struct vcpu *vcpu, const struct tv_access *access);
 
-/* The isolated vCPU of this CPU, loaded, stopped. */
-void tv_isolated_stop(struct tv *tv, struct vcpu *isolated, const struct vcpu_stop *stop);
+/*
+ * The isolated vCPU of this CPU, loaded, stopped.  false: the hypapp is to emulate CPUID for it
+ * (VCPU_STOP_CPUID).
+ */
+bool tv_isolated_stop(struct tv *tv, struct vcpu *isolated, const struct vcpu_stop *stop);
 
 /* Wipes and ends every PAL: before the machine is reset or powered off.  Other CPUs may run. */
 void tv_wipe_all(struct tv *tv, unsigned cpu);

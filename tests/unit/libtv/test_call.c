@@ -239,6 +239,40 @@ static void test_kick(void **state)
     check_wiped(true);
 }
 
+/* REQ-PAL-9: a PAL that stops all the time does not keep its CPU either: the timer does not see it.
+ */
+static void test_endless_questions(void **state)
+{
+    (void)state;
+    static const enum vcpu_stop_reason reasons[] = {VCPU_STOP_CALL, VCPU_STOP_CPUID,
+                                                    VCPU_STOP_KICK};
+    for (unsigned i = 0; i < 3; i++) {
+        begin(SUITE_64, true, 2);
+        suite.tv.config.budget_ticks = 1000000;
+        fake_tsc_advance(10000000); /* what was before does not count */
+        assert_int_equal(suite_call(0, &pal, values), SUITE_ENTERED);
+        for (unsigned round = 0; round < 5; round++) {
+            suite_pal_stop(0, reasons[i], 0, 0);
+            assert_true(suite.isolated[0].loaded);
+            fake_tsc_advance(150000);
+        }
+        fake_tsc_advance(300000);
+        suite_pal_stop(0, reasons[i], 0, 0);
+        assert_int_equal(suite_result(0, &pal, &result), TV_ERROR_PAL_TIMEOUT);
+        check_wiped(true);
+        suite.tv.config.budget_ticks = 0; /* no limit */
+        assert_int_equal(suite_unregister(0, &pal), TV_OK);
+        assert_int_equal(suite_register(0, &pal), TV_OK);
+        assert_int_equal(suite_call(0, &pal, values), SUITE_ENTERED);
+        for (unsigned round = 0; round < 9; round++) {
+            suite_pal_stop(0, reasons[i], 0, 0);
+            fake_tsc_advance(1000000);
+        }
+        assert_true(suite.isolated[0].loaded);
+        suite_pal_return(0, 5);
+    }
+}
+
 /* Another CPU calls, changes and removes a PAL that runs. */
 static void test_busy(void **state)
 {
@@ -311,6 +345,7 @@ int main(void)
         cmocka_unit_test_setup(test_endings, setup),
         cmocka_unit_test_setup(test_only_a_fetch_returns, setup),
         cmocka_unit_test_setup(test_kick, setup),
+        cmocka_unit_test_setup(test_endless_questions, setup),
         cmocka_unit_test_setup(test_busy, setup),
         cmocka_unit_test_setup(test_stale_translations, setup),
     };

@@ -76,7 +76,7 @@ enum gwalk_status gwalk_write(const struct gwalk_paging *paging, const struct ep
  * cache (one a vCPU and purpose) and zeroes it once, and again when a map is initialised at the
  * address of an older one.
  */
-#define GWALK_CACHE_LINES 8
+#define GWALK_CACHE_LINES 32 /* of data: 64 KiB that a PAL is given, 17 pages, and the stack */
 #define GWALK_LEVELS_MAX 5
 
 struct gwalk_cache_line {

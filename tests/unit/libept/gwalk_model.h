@@ -9,7 +9,7 @@
 
 #include <ept/gwalk.h>
 
-#define GUEST_PAGES 32U    /* guest-physical pages from 0 on that the nested map knows */
+#define GUEST_PAGES 48U    /* guest-physical pages from 0 on that the nested map knows */
 #define TABLE_PAGES 12U    /* of them, from page 1 on, the guest's tables */
 #define HIDDEN_PAGE 13U    /* not in the nested map */
 #define MMIO_PAGE 14U      /* mapped, but not memory */

@@ -178,6 +178,35 @@ static void init_with_pal(void)
     }
 }
 
+#define SECRET 0x5ec2e75ec2e7U
+
+/* Memory outlives the reset, as a page beside the PAL's shows; what the PAL had in it does not. */
+static void reset_wipes(void)
+{
+    static struct user user;
+    const struct user same = {.number = 0};
+    volatile uint64_t *beside = user_at(&same, PAGE_FREE), *data = user_at(&same, PAL_DATA(0));
+    bool found = false;
+
+    if (first_life(11)) {
+        user_new(&user, 0);
+        bool kept = pal_register(&user, 0) == TV_OK &&
+                    user_call(&user, 0, OP_SECRET, SECRET) == 0 && pal_works(&user, 0, SECRET);
+        beside[0] = SECRET;
+        if (kept) {
+            out8(0xcf9, 2);
+            out8(0xcf9, 6);
+        }
+        survived();
+        return;
+    }
+    REQUIRE(beside[0] == SECRET, "memory does not outlive a reset here");
+    for (unsigned word = 0; word < PAGE / sizeof(*data); word++) {
+        found = found || data[word] != 0;
+    }
+    REQUIRE(!found, "the PAL's memory was not wiped");
+}
+
 const struct probe ending_probes[] = {
     {"ending-triple", triple, BY_NAME},
     {"ending-triple2", triple_elsewhere, BY_NAME | SEVERAL},
@@ -188,6 +217,7 @@ const struct probe ending_probes[] = {
     {"ending-pal", page_table_of_pal, BY_NAME | ON_NACRE},
     {"ending-loop", elsewhere_with_pal, BY_NAME | ON_NACRE | SEVERAL},
     {"ending-during", init_with_pal, BY_NAME | ON_NACRE | SEVERAL},
+    {"ending-wipe", reset_wipes, BY_NAME | ON_NACRE},
     {"ending-reset", reset_control, BY_NAME},
     {0},
 };

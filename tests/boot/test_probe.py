@@ -144,6 +144,11 @@ def test_ending_pal():
     ending("ending-pal", "triple fault")
 
 
+def test_ending_wipe():
+    """REQ-PAL-7, REQ-BOOT-9: after a reset nothing of a PAL is left in memory, which is."""
+    ending("ending-wipe", None)
+
+
 def test_ending_loop():
     """REQ-PAL-7: one CPU runs an endless PAL when another one's triple fault ends the guest."""
     ending("ending-loop", "triple fault", 2)

@@ -315,9 +315,9 @@ void tv_call_return(struct tv_cpu *self, struct vcpu *isolated)
     enum tv_error error = tv_marshal_out(&self->memory, &self->back);
     tv_set_state(context, TV_IDLE);
     if (log_level() >= LOG_TRACE) {
-        log_trace("CPU %u: PAL %u returns %#llx, %u pointers copied back: %s",
-                  vcpu_cpu(self->guest), id, (unsigned long long)value, self->back.count,
-                  tv_error_text(error));
+        log_trace("CPU %u: PAL %u returns to %#llx, %u pointers copied back: %s",
+                  vcpu_cpu(self->guest), id, (unsigned long long)self->return_address,
+                  self->back.count, tv_error_text(error)); /* its result is the caller's business */
     }
     deliver(self, width, by_number, error, value, 0);
 }

@@ -224,20 +224,3 @@ const struct tv_pal *tv_registry_find(const struct tv_registry *registry,
     unsigned index = find_index(registry, key);
     return index == CONFIG_MAX_PALS ? NULL : &registry->pal[index];
 }
-
-const struct tv_pal *tv_registry_owner(const struct tv_registry *registry, uint64_t address,
-                                       uint64_t cr3)
-{
-    for (unsigned i = 0; i < registry->end; i++) {
-        const struct tv_pal *pal = &registry->pal[i];
-        if (!registry->used[i] || pal->key.cr3 != cr3) {
-            continue;
-        }
-        for (unsigned section = 0; section < pal->section_count; section++) {
-            if (section_contains(&pal->section[section], address)) {
-                return pal;
-            }
-        }
-    }
-    return NULL;
-}

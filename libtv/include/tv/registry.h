@@ -95,8 +95,4 @@ static inline uint64_t tv_process_table(uint64_t cr3, uint64_t cr4, uint64_t efe
 /* End of the addresses that a section may have. */
 uint64_t tv_user_end(enum vcpu_width width);
 
-/* The PAL of that process that an address belongs to, through any section; NULL if none. */
-const struct tv_pal *tv_registry_owner(const struct tv_registry *registry, uint64_t address,
-                                       uint64_t cr3);
-
 #endif

@@ -11,6 +11,8 @@
 #define PORT_KEYBOARD 0x64
 #define PORT_CONTROL_A 0x92
 #define PORT_RESET 0xcf9
+#define PORT_PCI_ADDRESS                                                                           \
+    0xcf8 /* CONFIG_ADDRESS, if four bytes are written: then no reset register */
 #define PORT_RESET_CPU BIT(2) /* RST_CPU */
 
 static bool is_reset_port(uint16_t port)
@@ -40,6 +42,9 @@ void power_intercept(void *bitmap_a, void *bitmap_b)
 /* A write of one byte or more at port: does a byte of it reset the machine? */
 static bool is_reset(uint16_t port, unsigned bytes, uint32_t value)
 {
+    if (port == PORT_PCI_ADDRESS && bytes == 4) {
+        return false;
+    }
     for (unsigned i = 0; i < bytes; i++) {
         uint8_t byte = (uint8_t)(value >> (8 * i));
         uint16_t at = (uint16_t)(port + i);

@@ -1,6 +1,6 @@
 /*
  * The registry of PALs: after any sequence of registrations and removals with any sections, no two
- * PALs of one address space share a page, and each is found by its key and by each of its pages.
+ * PALs of one address space share a page, and each is found by its key and by its number.
  *
  * sources: libtv/registry.c
  */

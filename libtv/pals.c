@@ -106,6 +106,9 @@ static enum tv_error build(struct tv *tv, struct tv_cpu *self, const struct tv_p
         CHECK(tv_registry_remove(&tv->registry, &request->key) == TV_OK);
         return error;
     }
+    if (tv->registry.count == 1) {
+        world_guard(true);
+    }
     tv_set_state(context, TV_BUILDING);
     *made = pal;
     return TV_OK;
@@ -245,6 +248,9 @@ void tv_pal_drop(struct tv *tv, unsigned cpu, const struct tv_pal *pal)
     tv_view_give_back(tv, pal, context);
     tv_space_destroy(&context->space);
     CHECK(tv_registry_remove(&tv->registry, &pal->key) == TV_OK);
+    if (tv->registry.count == 0) {
+        world_guard(false);
+    }
     tv_set_state(context, TV_FREE);
     world_resume(cpu);
     log_debug("CPU %u: PAL %u removed", cpu, id);

@@ -28,7 +28,7 @@ static const char *why(unsigned reason)
     case VMX_EXIT_VMCALL:
         return "hypercalls, and the BIOS's memory calls in chain mode";
     case VMX_EXIT_IO:
-        return "ports of power-off and reset, and those beside them";
+        return "ports of power-off; while there are PALs, of reset too";
     case VMX_EXIT_PREEMPTION_TIMER:
         return "isolated code that used up its time";
     case VMX_EXIT_INVD:

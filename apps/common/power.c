@@ -11,9 +11,8 @@
 #define PORT_KEYBOARD 0x64
 #define PORT_CONTROL_A 0x92
 #define PORT_RESET 0xcf9
-#define PORT_PCI_ADDRESS                                                                           \
-    0xcf8 /* CONFIG_ADDRESS, if four bytes are written: then no reset register */
-#define PORT_RESET_CPU BIT(2) /* RST_CPU */
+#define PORT_PCI_ADDRESS 0xcf8 /* CONFIG_ADDRESS: four bytes, which are no reset register */
+#define PORT_RESET_CPU BIT(2)  /* RST_CPU */
 
 static bool is_reset_port(uint16_t port)
 {
@@ -24,18 +23,22 @@ static bool is_reset_port(uint16_t port)
 void power_intercept(void *bitmap_a, void *bitmap_b)
 {
     const uint16_t pm1[] = {nacre.fadt.pm1a_control_port, nacre.fadt.pm1b_control_port};
-    const uint16_t reset[] = {PORT_KEYBOARD, PORT_CONTROL_A, PORT_RESET,
-                              is_reset_port((uint16_t)nacre.fadt.reset_address)
-                                  ? (uint16_t)nacre.fadt.reset_address
-                                  : PORT_RESET};
 
     for (unsigned i = 0; i < sizeof(pm1) / sizeof(pm1[0]); i++) {
         if (pm1[i] != 0 && pm1[i] <= 0x10000 - PM1_CONTROL_BYTES) {
             vmx_io_intercept(bitmap_a, bitmap_b, pm1[i], PM1_CONTROL_BYTES, true);
         }
     }
-    for (unsigned i = 0; i < sizeof(reset) / sizeof(reset[0]); i++) {
-        vmx_io_intercept(bitmap_a, bitmap_b, reset[i], 1, true);
+}
+
+void power_watch_resets(void *bitmap_a, void *bitmap_b, bool on)
+{
+    uint16_t acpi = (uint16_t)nacre.fadt.reset_address;
+    const uint16_t ports[] = {PORT_KEYBOARD, PORT_CONTROL_A, PORT_RESET,
+                              is_reset_port(acpi) ? acpi : PORT_RESET};
+
+    for (unsigned i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
+        vmx_io_intercept(bitmap_a, bitmap_b, ports[i], 1, on);
     }
 }
 

@@ -1,6 +1,8 @@
 /* The other CPUs, as libtv asks for them (<world/world.h>). */
 #include "nacre.h"
+#include "power.h"
 
+#include <hw/mem.h>
 #include <hw/vmx.h>
 #include <smp/rendezvous.h>
 #include <world/world.h>
@@ -18,6 +20,12 @@ void world_resume(unsigned cpu)
     smp_rendezvous_end(&nacre.smp, cpu);
     spinlock_unlock(&nacre.ept_lock);
     hw_invept(HW_INVEPT_SINGLE_CONTEXT, ept_pointer(&nacre.ept));
+}
+
+void world_guard(bool on)
+{
+    power_watch_resets(hw_region_pointer(nacre.io_bitmap_a, PAGE_BYTES),
+                       hw_region_pointer(nacre.io_bitmap_b, PAGE_BYTES), on);
 }
 
 void world_poll(unsigned cpu)

@@ -103,6 +103,41 @@ static void test_reading(void **state)
     }
 }
 
+static bool exits(uint16_t port, unsigned bytes)
+{
+    const uint8_t *bitmap =
+        hw_region_pointer(port < 0x8000 ? nacre.io_bitmap_a : nacre.io_bitmap_b, PAGE_BYTES);
+    bool any = false;
+    for (unsigned i = 0; i < bytes; i++) {
+        unsigned bit = (port + i) & 0x7fff;
+        any = any || (bitmap[bit / 8] >> bit % 8 & 1) != 0;
+    }
+    return any;
+}
+
+/* Without PALs drivers reach PCI's configuration space without an exit. */
+static void test_watching(void **state)
+{
+    (void)state;
+    setup(NULL);
+    nacre.io_bitmap_a = hpa(fake_boot_info()->pool.v);
+    nacre.io_bitmap_b = hpa(fake_boot_info()->pool.v + PAGE_BYTES);
+    void *a = hw_region_pointer(nacre.io_bitmap_a, PAGE_BYTES);
+    void *b = hw_region_pointer(nacre.io_bitmap_b, PAGE_BYTES);
+    memset(a, 0, PAGE_BYTES);
+    memset(b, 0, PAGE_BYTES);
+    nacre.fadt.reset_address = 0xfe00;
+    power_intercept(a, b);
+    for (unsigned round = 0; round < 3; round++) {
+        bool on = round == 1;
+        assert_true(exits(PM1, 1) && exits(PM1 + 1, 1) && !exits(PM1 + 2, 1));
+        assert_true(exits(0xcf8, 4) == on && !exits(0xcf8, 1) && !exits(0xcfa, 2));
+        assert_true(exits(0x64, 1) == on && exits(0x92, 1) == on && exits(0xfe00, 1) == on);
+        assert_false(exits(0x60, 4) || exits(0x65, 1) || exits(0x91, 1));
+        power_watch_resets(a, b, !on);
+    }
+}
+
 /* INS and OUTS would get past all this: #GP, and nothing reaches the port. */
 static void test_strings(void **state)
 {
@@ -119,6 +154,7 @@ int main(void)
         cmocka_unit_test_setup(test_endings, setup),
         cmocka_unit_test_setup(test_what_is_none, setup),
         cmocka_unit_test_setup(test_reading, setup),
+        cmocka_unit_test_setup(test_watching, setup),
         cmocka_unit_test_setup(test_strings, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -177,6 +177,7 @@ void suite_check(void)
             check_pal(slot);
         }
     }
+    SUITE_CHECK(suite.guarded == (suite.tv.registry.count > 0));
     for_each(suite.map.root.v, 4, 0, visit_map, &kept_away);
     SUITE_CHECK(kept_away == owned_count);
     while (owned_count > 0) {

@@ -57,7 +57,7 @@ struct suite {
     struct mtrr mtrr;
     uint64_t next_frame; /* of the guest's free memory */
     /* The world. */
-    bool stopped;
+    bool stopped, guarded;
     unsigned stopper, stops, polls;
     suite_play *play; /* other CPUs' action at one of the next events */
     void *play_arg;

@@ -233,6 +233,12 @@ void world_resume(unsigned cpu)
     }
 }
 
+void world_guard(bool on)
+{
+    SUITE_CHECK(suite.stopped && suite.guarded != on);
+    suite.guarded = on;
+}
+
 void world_poll(unsigned cpu)
 {
     SUITE_CHECK(!suite.stopped && hw_this_cpu() == cpu);

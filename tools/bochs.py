@@ -13,7 +13,7 @@ import shutil
 import signal
 import time
 
-from common import BUILD, Failure, readable, run
+from common import BUILD, Failure, private_name, readable, run
 from emulator import Machine
 
 BIOS = "/usr/share/bochs/BIOS-bochs-latest"
@@ -50,7 +50,7 @@ def preload():
     target = os.path.join(BUILD, "guests", "fixed-srand.so")
     if not os.path.exists(target):
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        temporary = "%s.%d" % (target, os.getpid())
+        temporary = private_name(target)
         run(["gcc", "-shared", "-fPIC", "-x", "c", "-o", temporary, "-"],
             input="void srand(unsigned seed) { (void)seed; }\n")
         os.replace(temporary, target)

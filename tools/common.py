@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build")
@@ -86,10 +87,15 @@ def build_image(app="trustvisor", libc="picolibc", opt="O2", proof="on"):
     return readable(image_path(app, libc, opt), "image")
 
 
+def private_name(path):
+    """A name beside path of this thread alone: to be renamed when the file is complete."""
+    return "%s.%d.%d" % (path, os.getpid(), threading.get_ident())
+
+
 def write_atomically(path, data):
     """Writes bytes under a private name first, so that a parallel reader never sees half a file."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    temporary = "%s.%d" % (path, os.getpid())
+    temporary = private_name(path)
     with open(temporary, "wb") as out:
         out.write(data)
     os.replace(temporary, path)

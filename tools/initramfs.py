@@ -11,7 +11,7 @@ import os
 import stat
 
 import kernels
-from common import GUESTS, ROOT, Failure, main, run, write_atomically
+from common import GUESTS, ROOT, Failure, main, private_name, run, write_atomically
 
 RECIPE = os.path.join(ROOT, "guests", "linux")
 SHARED = os.path.join(RECIPE, "freestanding.h")
@@ -46,7 +46,7 @@ def compile_program(architecture, name, sources, include=(), flags=()):
     if not os.path.exists(target) or \
             any(os.path.getmtime(target) < os.path.getmtime(source) for source in sources):
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        temporary = "%s.%d" % (target, os.getpid())
+        temporary = private_name(target)
         run(["gcc", MACHINE_FLAG[architecture]] + COMPILER_FLAGS + list(flags)
             + ["-I" + folder for folder in include] + ["-o", temporary]
             + [source for source in sources if source.endswith((".c", ".S"))])

@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 
-from common import CACHE, GUESTS, Failure, Parser, main, readable, run
+from common import CACHE, GUESTS, Failure, Parser, main, private_name, readable, run
 
 # Per guest architecture: the kernel's meta-package. Its dependency names the current version.
 KERNELS = {"amd64": "linux-image-cloud-amd64", "i386": "linux-image-686-pae"}
@@ -119,7 +119,7 @@ def unpack(deb, target, member):
     archive.wait()
     if taken.returncode != 0 or not taken.stdout:
         raise Failure("'%s' holds no %s: delete it to fetch it again" % (deb, member))
-    temporary = "%s.%d" % (target, os.getpid())
+    temporary = private_name(target)
     with open(temporary, "wb") as out:
         out.write(taken.stdout)
     os.chmod(temporary, 0o755)

@@ -11,7 +11,7 @@ import tempfile
 
 import guest
 import media
-from common import main, run
+from common import main, private_name, run
 
 # A fixed date makes the image reproducible; it is no statement about when it was built.
 DATE = "2000010100000000"
@@ -34,7 +34,7 @@ def make(output, payload):
         with open(hybrid, "wb") as file:
             file.write(media.grub_file("boot_hybrid.img"))
         files += [("boot/grub/grub.cfg", config), ("boot/grub/eltorito.img", boot)]
-        temporary = "%s.%d" % (output, os.getpid())
+        temporary = private_name(output)
         run(["xorriso", "-as", "mkisofs", "-quiet", "-graft-points", "-V", "NACRE",
              "--modification-date=" + DATE, "--set_all_file_dates", DATE,
              "-uid", "0", "-gid", "0", "-file-mode", "0644", "-dir-mode", "0755",

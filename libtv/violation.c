@@ -10,6 +10,18 @@
 #define X86_GP 13
 #define LINES_LOGGED 16 /* of each kind: a guest must not fill the console */
 
+/* Whether a page of the guest's is behind one of these consecutive pages of a PAL's space. */
+static bool is_among(const struct tv_context *context, struct gpa own, uint64_t pages,
+                     struct gpa page)
+{
+    for (uint64_t n = 0; n < pages; n++) {
+        if (tv_space_page(&context->space, gpa(own.v + n * PAGE_BYTES)).v == page.v) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A PAL that a page with fewer rights than usual is shared with; slow, and rare. */
 static const struct tv_pal *find_sharer(const struct tv *tv, struct gpa page)
 {
@@ -20,20 +32,14 @@ static const struct tv_pal *find_sharer(const struct tv *tv, struct gpa page)
             continue;
         }
         for (unsigned i = 0; i < pal->section_count; i++) {
-            for (uint64_t n = 0; !tv_is_private(pal->section[i].type) && n < pal->section[i].pages;
-                 n++) {
-                struct gpa own = gpa(context->section_gpa[i].v + n * PAGE_BYTES);
-                if (tv_space_page(&context->space, own).v == page.v) {
-                    return pal;
-                }
+            if (!tv_is_private(pal->section[i].type) &&
+                is_among(context, context->section_gpa[i], pal->section[i].pages, page)) {
+                return pal;
             }
         }
         for (unsigned i = 0; i < context->share_count; i++) {
-            for (uint64_t n = 0; n < context->share[i].pages; n++) {
-                struct gpa own = gpa(context->share[i].gpa.v + n * PAGE_BYTES);
-                if (tv_space_page(&context->space, own).v == page.v) {
-                    return pal;
-                }
+            if (is_among(context, context->share[i].gpa, context->share[i].pages, page)) {
+                return pal;
             }
         }
     }

@@ -13,7 +13,6 @@ static struct tv tv;
 static void start_trustvisor(void)
 {
     struct tv_config config = {
-        .cpu_count = nacre.table.count,
         .guest_map = &nacre.ept,
         .budget_ticks = nacre_pal_budget(),
         .guest_tables = CONFIG_GUEST_TABLE_PAGES,

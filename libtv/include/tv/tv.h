@@ -23,7 +23,6 @@
 
 /* What libtv is given; all of it outlives struct tv. */
 struct tv_config {
-    unsigned cpu_count;
     struct ept *guest_map;   /* nested map of all the guest's CPUs; changed in a stopped world */
     uint64_t budget_ticks;   /* of the TSC: as vcpu_isolated_set_budget() was told; 0: no limit */
     uint64_t guest_tables;   /* pages of the map's pool that PALs leave for its own changes */

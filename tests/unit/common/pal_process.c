@@ -17,8 +17,7 @@ static unsigned kept_count, kept_for_good;
 
 static void start_tv(void)
 {
-    struct tv_config config = {.cpu_count = SUITE_CPUS,
-                               .guest_map = &suite.map,
+    struct tv_config config = {.guest_map = &suite.map,
                                .mtrr = &suite.mtrr,
                                .phys_bits = SUITE_PHYS_BITS,
                                .pages_1g = true};

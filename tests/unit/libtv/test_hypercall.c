@@ -11,7 +11,7 @@ static int setup(void **state)
     fake_machine_reset_cpus(SUITE_CPUS);
     fake_select_cpu(1);
     suite_vcpus_init();
-    static struct tv_config config = {.cpu_count = SUITE_CPUS};
+    static struct tv_config config;
     for (unsigned cpu = 0; cpu < SUITE_CPUS; cpu++) {
         config.isolated[cpu] = &suite.isolated[cpu];
     }

@@ -42,6 +42,18 @@ static const char *const texts[] = {
     "call not allowed inside a PAL",
     "call only allowed inside a PAL",
     "range to share is empty, unaligned or one too many",
+    "no such platform configuration register",
+    "length is too large, or room too small",
+    "no random numbers: the CPU has none or they failed their tests",
+    "no root secret to derive keys from",
+    "not a sealed blob of a known version",
+    "sealed blob was changed, or sealed under another root secret",
+    "sealed to another PAL",
+    "registers do not have the values that the blob was sealed to",
+    "NV memory belongs to another PAL",
+    "no TrustVisor here; PAL_SIMULATION=1 does without",
+    "program was linked without a PAL, or not as docs/pal.md says",
+    "operating system refused memory for the PAL; see errno",
 };
 
 _Static_assert(sizeof texts / sizeof texts[0] == TV_ERROR_COUNT, "one text for each error");

@@ -42,7 +42,16 @@ enum tv_number {
     TV_TEST = 255,
     TV_PAL_REGISTER = 0x100,   /* CX = address of struct tv_pal_register */
     TV_PAL_UNREGISTER = 0x101, /* CX = id of the PAL */
-    TV_PAL_CALL = 0x102        /* CX = address of struct tv_pal_call */
+    TV_PAL_CALL = 0x102,       /* CX = address of struct tv_pal_call */
+    TV_NV_EXPORT = 0x103,      /* CX = address of struct tv_nv_export */
+    /* Only inside a PAL; CX = address of the structure named. */
+    TV_PCR_READ = 0x110,    /* struct tv_pcr_value */
+    TV_PCR_EXTEND = 0x111,  /* struct tv_pcr_value */
+    TV_RANDOM = 0x112,      /* struct tv_buffer */
+    TV_SEAL_DATA = 0x113,   /* struct tv_seal */
+    TV_UNSEAL_DATA = 0x114, /* struct tv_unseal */
+    TV_QUOTE_PAL = 0x115,   /* struct tv_quote */
+    TV_QUOTE_KEY = 0x116    /* struct tv_buffer: public key of quotes, SubjectPublicKeyInfo, DER */
 };
 
 #define TV_SECTIONS_MAX 10 /* of REG */
@@ -144,6 +153,125 @@ struct tv_pal_call {
     uint32_t vector; /* TV_ERROR_PAL_FAULT: of the exception */
 } __attribute__((packed));
 
+/*
+ * The micro-TPM.  A PAL has TV_PCRS registers in two banks: SHA-1 for numbers below 0x100, SHA-256
+ * for ours; an extension of one bank leaves the other alone.  Register 0 is the PAL's identity at
+ * registration, the others are zero.  Selections are bit maps: bit n is register n.
+ */
+#define TV_PCRS 8U
+#define TV_RANDOM_MAX 4096U /* bytes of one GENRAND or RANDOM */
+#define TV_SEALED_MAX 2048U /* bytes of a sealed blob: what is sealed and TV_SEALED_OVERHEAD */
+#define TV_SEALED_OVERHEAD 192U
+#define TV_NV_BYTES 32U
+#define TV_NV_BLOB_BYTES 96U
+
+/* Old numbers, as TPM 1.2 has them: {u16 sizeOfSelect; u8 bitmap}; 20-byte digests. */
+struct tv_pcr_selection {
+    uint16_t size; /* bytes of the bit map: 1 */
+    uint8_t bitmap;
+} __attribute__((packed));
+
+struct tv_pcr_info {
+    struct tv_pcr_selection selection;
+    uint8_t digest_at_release[20];
+    uint8_t digest_at_creation[20]; /* ignored: the hypervisor computes it */
+} __attribute__((packed));
+
+struct tv_pcr_value {
+    uint32_t index; /* below TV_PCRS */
+    uint32_t pad;
+    uint8_t value[32]; /* TV_PCR_EXTEND: the digest; the register's new value is written back */
+} __attribute__((packed));
+
+/* TV_RANDOM: all of length is filled or nothing.  TV_QUOTE_KEY: length is room, and then size. */
+struct tv_buffer {
+    uint64_t address;
+    uint32_t length;
+    uint32_t pad;
+} __attribute__((packed));
+
+struct tv_seal {
+    uint64_t data, blob;  /* addresses */
+    uint32_t data_bytes;  /* at most TV_SEALED_MAX - TV_SEALED_OVERHEAD */
+    uint32_t blob_bytes;  /* room; size is written back: data_bytes + TV_SEALED_OVERHEAD */
+    uint32_t selection;   /* SHA-256 registers that must have digest to unseal; 0: none */
+    uint32_t flags;       /* TV_SEAL_... */
+    uint8_t digest[32];   /* tv_composite of the registers at release; see flags */
+    uint8_t identity[32]; /* of the PAL that may unseal; see flags */
+} __attribute__((packed));
+#define TV_SEAL_DIGEST 1U   /* digest counts; else the registers as they are now */
+#define TV_SEAL_IDENTITY 2U /* identity counts; else the calling PAL */
+
+struct tv_unseal {
+    uint64_t blob, data; /* addresses */
+    uint32_t blob_bytes;
+    uint32_t data_bytes; /* room; size is written back */
+    /* Written back: who sealed it, and the sealer's registers of the selection then. */
+    uint8_t sealer[32];
+    uint8_t digest_at_creation[32];
+} __attribute__((packed));
+
+struct tv_quote {
+    uint64_t evidence;       /* address */
+    uint32_t evidence_bytes; /* room; size is written back */
+    uint32_t selection;      /* SHA-256 registers whose values the evidence shows */
+    uint8_t nonce[32];       /* of the verifier's */
+    uint8_t data[64];        /* of the PAL's, signed with the rest */
+} __attribute__((packed));
+
+/*
+ * Evidence, version 1 (docs/evidence.md): this header, the values of the registers selected in
+ * rising order (32 bytes each), and an ECDSA P-256 signature (DER) of all before it with SHA-256.
+ */
+#define TV_EVIDENCE_MAGIC "NACREQT"
+#define TV_EVIDENCE_VERSION 1U
+struct tv_evidence {
+    char magic[8]; /* with its NUL */
+    uint32_t version;
+    uint32_t signed_bytes; /* offset of the signature */
+    uint32_t flags;        /* TV_EVIDENCE_... */
+    uint32_t root;         /* enum tv_root_source */
+    uint32_t hypervisor;   /* version: major << 16 | minor */
+    uint32_t selection;
+    uint8_t nonce[32];
+    uint8_t identity[32];
+    uint8_t data[64];
+    uint8_t key[32]; /* SHA-256 of the public key's SubjectPublicKeyInfo */
+} __attribute__((packed));
+#define TV_EVIDENCE_DEBUG 1U /* a build for debugging */
+#define TV_EVIDENCE_SIGNATURE_MAX 72U
+#define TV_EVIDENCE_MAX (sizeof(struct tv_evidence) + TV_PCRS * 32 + TV_EVIDENCE_SIGNATURE_MAX)
+#define TV_QUOTE_KEY_BYTES 91U
+
+/* Where the secret comes from that all keys are derived from. */
+enum tv_root_source {
+    TV_ROOT_NONE = 0,
+    TV_ROOT_TPM = 1,      /* the machine's TPM */
+    TV_ROOT_MODULE = 2,   /* a file that the boot loader brought */
+    TV_ROOT_RANDOM = 3,   /* made at this boot: nothing survives it */
+    TV_ROOT_SIMULATED = 4 /* known to everybody */
+};
+
+/*
+ * Quotes of the old numbers sign {1, 1, 0, marks, 'QUOT', ...}: marks is 0, as TPM 1.2 wants it,
+ * for a release build with a lasting secret, so that old verifiers refuse all others.
+ */
+#define TV_MARK_DEBUG 1U
+#define TV_MARK_RANDOM 2U
+#define TV_MARK_SIMULATED 4U
+
+/* NV memory, sealed by the hypervisor, for the boot loader to bring it back ("nv" module). */
+struct tv_nv_export {
+    uint8_t blob[TV_NV_BLOB_BYTES]; /* written */
+} __attribute__((packed));
+
+_Static_assert(sizeof(struct tv_pcr_selection) == 3 && sizeof(struct tv_pcr_info) == 43,
+               "TPM 1.2's selection and PCR info with one byte of bit map");
+_Static_assert(sizeof(struct tv_pcr_value) == 40 && sizeof(struct tv_buffer) == 16 &&
+                   sizeof(struct tv_seal) == 96 && sizeof(struct tv_unseal) == 88 &&
+                   sizeof(struct tv_quote) == 112 && sizeof(struct tv_evidence) == 192,
+               "structures of Nacre's micro-TPM");
+
 _Static_assert(sizeof(struct tv_pal_parameter) == 16, "tv_pal_parameter of Nacre's interface");
 _Static_assert(sizeof(struct tv_pal_register) == 80, "tv_pal_register of Nacre's interface");
 _Static_assert(sizeof(struct tv_pal_call) == 32, "tv_pal_call of Nacre's interface");
@@ -198,6 +326,18 @@ enum tv_error {
     TV_ERROR_INSIDE_PAL,       /* a PAL may not make this call */
     TV_ERROR_OUTSIDE_PAL,      /* only a PAL may make this call */
     TV_ERROR_SHARE,            /* SHARE: no ranges, too many, or one is empty or not page-aligned */
+    TV_ERROR_PCR,              /* no such register, or a selection names one that is not there */
+    TV_ERROR_LENGTH,           /* more bytes than the call can take, or less room than it needs */
+    TV_ERROR_NO_ENTROPY,       /* the CPU's random numbers are missing or failed their tests */
+    TV_ERROR_NO_ROOT,          /* there is no secret to derive keys from */
+    TV_ERROR_BLOB_FORMAT,      /* no sealed blob of a version that is known */
+    TV_ERROR_BLOB_CHANGED,     /* changed, or sealed under another root secret */
+    TV_ERROR_BLOB_OWNER,       /* sealed to another PAL */
+    TV_ERROR_BLOB_PCR,         /* the registers do not have the values that it was sealed to */
+    TV_ERROR_NV_OWNER,         /* NV memory is another PAL's, or nobody's */
+    TV_ERROR_ABSENT,           /* SDK only: no TrustVisor here, and no simulation wanted */
+    TV_ERROR_PAL_FILE,         /* SDK only: the program was linked without a PAL, or wrongly */
+    TV_ERROR_SYSTEM,           /* SDK only: the operating system refused memory; see errno */
     TV_ERROR_COUNT
 };
 

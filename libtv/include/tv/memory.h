@@ -28,6 +28,14 @@ enum tv_error tv_memory_check_writable(struct tv_memory *memory, uint64_t caller
 void tv_memory_write_pal(struct tv_memory *memory, uint64_t pal, const void *from, size_t bytes);
 void tv_memory_zero_pal(struct tv_memory *memory, uint64_t pal, uint64_t bytes);
 
+/*
+ * Addresses that a PAL chose: TV_ERROR_ADDRESS if it may not read, or write, all of them itself.
+ * Of a write nothing is done then.
+ */
+enum tv_error tv_memory_read_of_pal(struct tv_memory *memory, uint64_t pal, void *to, size_t bytes);
+enum tv_error tv_memory_write_of_pal(struct tv_memory *memory, uint64_t pal, const void *from,
+                                     size_t bytes);
+
 enum tv_error tv_memory_copy_in(struct tv_memory *memory, uint64_t pal, uint64_t caller,
                                 uint64_t bytes);
 enum tv_error tv_memory_copy_out(struct tv_memory *memory, uint64_t caller, uint64_t pal,

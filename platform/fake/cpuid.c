@@ -101,3 +101,33 @@ struct hw_cpuid hw_cpuid(uint32_t leaf, uint32_t subleaf)
     fake_poll(cpu);
     return fake_cpuid_of(cpu, cpu->cr4, leaf, subleaf);
 }
+
+#define RDRAND (1u << 30) /* CPUID.1:ECX */
+#define RDSEED (1u << 18) /* CPUID.7:EBX */
+
+void fake_random_stick(bool stuck, uint64_t value)
+{
+    fake_m.random_stuck = stuck;
+    fake_m.random = value;
+}
+
+/* splitmix64: different numbers, the same in each run. */
+bool hw_random(uint64_t *value)
+{
+    int result;
+    if (fake_enter(FAKE_RANDOM, &result) || (!(fake_cpuid_get(1, 0, FAKE_ECX) & RDRAND) &&
+                                             !(fake_cpuid_get(7, 0, FAKE_EBX) & RDSEED))) {
+        return false;
+    }
+    if (!fake_m.random_stuck) {
+        fake_m.random += 0x9e3779b97f4a7c15;
+    }
+    uint64_t mixed = fake_m.random;
+    if (!fake_m.random_stuck) {
+        mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
+        mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
+        mixed ^= mixed >> 31;
+    }
+    *value = mixed;
+    return true;
+}

@@ -27,6 +27,7 @@ static bool can_fail(enum fake_call call)
     case FAKE_RDMSR_SAFE:
     case FAKE_WRMSR_SAFE:
     case FAKE_XSETBV_SAFE:
+    case FAKE_RANDOM:
     case FAKE_VMXON:
     case FAKE_VMXOFF:
     case FAKE_VMCLEAR:

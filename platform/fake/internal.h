@@ -181,6 +181,8 @@ struct fake_machine {
     unsigned msr_count;
     struct msr_rule msrs[MSR_MAX];
     unsigned cpuid_count;
+    uint64_t random; /* hw_random() */
+    bool random_stuck;
     struct cpuid_entry cpuid[CPUID_MAX];
     unsigned maxphyaddr; /* as CPUID says; the walkers ask for it at every step */
     struct vmcs *vmcss;

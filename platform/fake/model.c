@@ -256,6 +256,7 @@ static void variable_mtrrs_add(void)
 void fake_model_build(enum fake_model model)
 {
     fake_m.cpuid_count = 0;
+    fake_random_stick(false, 0);
     fake_m.msr_count = 0;
     for (unsigned i = 0; i < COUNT(skylake_cpuid); i++) {
         fake_m.cpuid[fake_m.cpuid_count++] = skylake_cpuid[i];

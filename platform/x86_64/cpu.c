@@ -156,3 +156,43 @@ _Noreturn void machine_triple_fault(void)
     __asm__ volatile("lidt %0; ud2" : : "m"(none));
     hw_halt();
 }
+
+#define CPUID_1_ECX_RDRAND (1U << 30)
+#define CPUID_7_EBX_RDSEED (1U << 18)
+/* RDRAND fails ten times in a row on a broken CPU only; RDSEED when others drain it. */
+#define RDRAND_TRIES 10U
+#define RDSEED_TRIES 1000U
+
+static bool rdseed(uint64_t *value)
+{
+    for (unsigned i = 0; i < RDSEED_TRIES; i++) {
+        bool got;
+        __asm__ volatile("rdseed %0" : "=r"(*value), "=@ccc"(got));
+        if (got) {
+            return true;
+        }
+        hw_pause();
+    }
+    return false;
+}
+
+static bool rdrand(uint64_t *value)
+{
+    for (unsigned i = 0; i < RDRAND_TRIES; i++) {
+        bool got;
+        __asm__ volatile("rdrand %0" : "=r"(*value), "=@ccc"(got));
+        if (got) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool hw_random(uint64_t *value)
+{
+    if (hw_cpuid(0, 0).eax >= 7 && (hw_cpuid(7, 0).ebx & CPUID_7_EBX_RDSEED) != 0 &&
+        rdseed(value)) {
+        return true;
+    }
+    return (hw_cpuid(1, 0).ecx & CPUID_1_ECX_RDRAND) != 0 && rdrand(value);
+}

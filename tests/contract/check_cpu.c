@@ -105,6 +105,21 @@ static void time_passes(const struct contract_machine *machine)
     hw_wbinvd();
 }
 
+static bool has_random(void)
+{
+    return (hw_cpuid(1, 0).ecx & (1u << 30)) != 0 ||
+           (hw_cpuid(0, 0).eax >= 7 && (hw_cpuid(7, 0).ebx & (1u << 18)) != 0);
+}
+
+static void random_numbers_differ(const struct contract_machine *machine)
+{
+    (void)machine;
+    uint64_t first = 0, second = 0;
+    REQUIRE(hw_random(&first) == has_random());
+    REQUIRE(hw_random(&second) == has_random());
+    REQUIRE(!has_random() || first != second);
+}
+
 const struct contract_check contract_cpu[] = {
     {"cpu: CPUID is stable", cpuid_is_stable, false},
     {"cpu: a missing MSR is reported", missing_msr_is_reported, false},
@@ -114,5 +129,6 @@ const struct contract_check contract_cpu[] = {
     {"cpu: CR2 keeps its value", cr2_keeps_its_value, false},
     {"cpu: a bad XCR0 is reported", bad_xcr0_is_reported, false},
     {"cpu: time passes", time_passes, false},
+    {"cpu: random numbers differ, or there are none", random_numbers_differ, false},
     {0},
 };

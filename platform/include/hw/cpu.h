@@ -42,6 +42,12 @@ void hw_write_dr(unsigned index, uint64_t value);
 /* WBINVD (SDM vol. 2): writes all caches of this CPU back and invalidates them. */
 void hw_wbinvd(void);
 
+/*
+ * RDSEED, or RDRAND on a CPU without it (SDM vol. 1, "Random Number Generator Instructions"), as
+ * often as the manual advises; false: the CPU has neither, or had no number.
+ */
+bool hw_random(uint64_t *value);
+
 /* Time-stamp counter; and a busy wait that is at least so long.  More than 10 s is refused by
  * CHECK. */
 uint64_t hw_rdtsc(void);

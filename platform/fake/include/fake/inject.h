@@ -18,6 +18,7 @@ enum fake_call {
     FAKE_READ_CR,
     FAKE_WRITE_CR,
     FAKE_WBINVD,
+    FAKE_RANDOM,
     FAKE_RDTSC,
     FAKE_DELAY,
     FAKE_PAUSE,

@@ -28,6 +28,8 @@ uint32_t fake_cpuid_get(uint32_t leaf, uint32_t subleaf, enum fake_reg reg);
 void fake_cpuid_clear_bits(uint32_t leaf, uint32_t subleaf, enum fake_reg reg, uint32_t bits);
 void fake_cpuid_set_bits(uint32_t leaf, uint32_t subleaf, enum fake_reg reg, uint32_t bits);
 void fake_maxphyaddr_set(unsigned bits);
+/* stuck: every random number is this; else they follow from it. */
+void fake_random_stick(bool stuck, uint64_t value);
 
 /* MSRs.  A write with a reserved bit set, and any write to a read-only one, raises #GP. */
 void fake_msr_define(uint32_t msr, uint64_t value, uint64_t reserved, bool read_only);

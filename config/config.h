@@ -6,6 +6,7 @@
 #define CONFIG_CONFIG_H
 
 #define NACRE_VERSION "0.1"
+#define NACRE_VERSION_NUMBER 0x00000001U /* the same: major << 16 | minor */
 
 /* CPUs that one image can run; each costs its stacks and about 28 KiB of per-CPU pages. */
 #define CONFIG_MAX_CPUS 8

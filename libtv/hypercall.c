@@ -16,17 +16,31 @@ static enum tv_error test(const struct vcpu *vcpu)
     return TV_OK;
 }
 
-/* Numbers of the micro-TPM, which this build does not have. */
-static bool is_service(uint32_t number)
-{
-    return (number >= TV_SEAL_1 && number <= TV_ID_GETPUB && number != TV_SHARE) ||
-           (number >= TV_NV_GETSIZE && number <= TV_NV_WRITEALL);
-}
-
 static bool is_for_processes(uint32_t number)
 {
     return number == TV_REG || number == TV_UNREG || number == TV_SHARE ||
-           (number >= TV_PAL_REGISTER && number <= TV_PAL_CALL);
+           (number >= TV_PAL_REGISTER && number <= TV_NV_EXPORT);
+}
+
+/* Anybody may carry the blob to the next boot: only we can open it. */
+static enum tv_error export_nv(struct tv *tv, const struct vcpu *vcpu)
+{
+    struct tv_cpu *self = &tv->cpu[vcpu_cpu(vcpu)];
+    uint8_t salt[32], content[TV_NV_BYTES];
+    struct tv_nv_export out;
+
+    if (tv->platform.root.source == TV_ROOT_NONE) {
+        return TV_ERROR_NO_ROOT;
+    }
+    enum tv_error error = tv_random_get(&self->random, salt, sizeof(salt));
+    if (error == TV_OK) {
+        tv_nv_read(&tv->platform, content);
+        tv_nv_seal(&tv->platform.root, salt, content, out.blob);
+        tv_wipe(content, sizeof(content));
+        uint64_t to = tv_linear(vcpu, VCPU_DS, tv_argument(vcpu, VCPU_RCX));
+        error = tv_memory_write_caller(&self->memory, to, &out, sizeof(out));
+    }
+    return error;
 }
 
 static enum tv_error for_processes(struct tv *tv, struct vcpu *vcpu, uint32_t number)
@@ -40,6 +54,8 @@ static enum tv_error for_processes(struct tv *tv, struct vcpu *vcpu, uint32_t nu
         return tv_share(tv, vcpu);
     case TV_PAL_REGISTER:
         return tv_register_new(tv, vcpu);
+    case TV_NV_EXPORT:
+        return export_nv(tv, vcpu);
     default:
         return tv_unregister_new(tv, vcpu);
     }
@@ -65,8 +81,8 @@ void tv_hypercall(struct tv *tv, struct vcpu *vcpu)
     vcpu_skip_instruction(vcpu);
     if (number == TV_TEST) {
         error = test(vcpu);
-    } else if (is_service(number)) {
-        error = TV_ERROR_NOT_AVAILABLE;
+    } else if (tv_is_service(number)) {
+        error = TV_ERROR_OUTSIDE_PAL;
     } else if (number == TV_PAL_CALL) {
         error = tv_caller_check(vcpu);
         if (error == TV_OK) {
@@ -84,15 +100,36 @@ void tv_hypercall(struct tv *tv, struct vcpu *vcpu)
     vcpu_set_gpr(vcpu, VCPU_RAX, error);
 }
 
-void tv_hypercall_of_pal(struct vcpu *isolated)
+static enum tv_error serve(struct tv *tv, const struct vcpu *isolated, uint32_t number)
+{
+    unsigned cpu = vcpu_cpu(isolated);
+    struct tv_cpu *self = &tv->cpu[cpu];
+    const struct tv_service service = {
+        .platform = &tv->platform,
+        .memory = &self->memory,
+        .random = &self->random,
+        .pcrs = &self->running->pcrs,
+        .buffer = self->service,
+        .cpu = cpu,
+        .word_bytes = (unsigned)self->running->plan.signature.width,
+        .number = number,
+        .cx = tv_argument(isolated, VCPU_RCX),
+        .dx = tv_argument(isolated, VCPU_RDX),
+        .si = tv_argument(isolated, VCPU_RSI),
+        .di = tv_argument(isolated, VCPU_RDI),
+    };
+    return tv_service(&service);
+}
+
+void tv_hypercall_of_pal(struct tv *tv, struct vcpu *isolated)
 {
     uint32_t number = (uint32_t)vcpu_gpr(isolated, VCPU_RAX);
     enum tv_error error = TV_ERROR_UNKNOWN_NUMBER;
 
     if (number == TV_TEST) {
         error = test(isolated);
-    } else if (is_service(number)) {
-        error = TV_ERROR_NOT_AVAILABLE;
+    } else if (tv_is_service(number)) {
+        error = serve(tv, isolated, number);
     } else if (is_for_processes(number)) {
         error = TV_ERROR_INSIDE_PAL;
     }

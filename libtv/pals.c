@@ -133,7 +133,7 @@ static void measure_section(struct tv *tv, unsigned cpu, const struct tv_pal *pa
         }
         world_poll(cpu);
     }
-    tv_measure_extend(&measure, &context->measurement);
+    tv_measure_extend(&measure, &context->pcrs.identity);
 }
 
 /*
@@ -149,7 +149,7 @@ static void measure_description(struct tv_context *context, const struct tv_pal 
     } head = {TV_PAL_VERSION, (uint32_t)signature->width, context->vector ? TV_PAL_VECTOR : 0,
               signature->count, pal->key.entry};
     struct tv_measure measure;
-    struct tv_measurement both = context->measurement;
+    struct tv_measurement both = context->pcrs.identity;
 
     tv_measure_begin(&measure);
     tv_measure_add(&measure, &head, sizeof(head));
@@ -159,7 +159,7 @@ static void measure_description(struct tv_context *context, const struct tv_pal 
         tv_measure_add(&measure, &parameter, sizeof(parameter));
     }
     tv_measure_extend(&measure, &both);
-    memcpy(context->measurement.sha256, both.sha256, sizeof(both.sha256));
+    memcpy(context->pcrs.identity.sha256, both.sha256, sizeof(both.sha256));
 }
 
 /* The pages are out of everybody's view by now: what is measured is what will run. */
@@ -172,6 +172,9 @@ static void measure(struct tv *tv, unsigned cpu, const struct tv_pal *pal)
         measure_section(tv, cpu, pal, i);
     }
     account(&tv->measuring, start);
+    struct tv_pcrs *pcrs = &tv_context_of(tv, pal)->pcrs;
+    const struct tv_measurement identity = pcrs->identity;
+    tv_pcrs_begin(pcrs, &identity);
 }
 
 static bool may_be_in_the_way(enum tv_error error)

@@ -246,7 +246,7 @@ enum tv_error tv_register_new(struct tv *tv, struct vcpu *vcpu)
     asked.faulty = error == TV_OK ? 0 : self->request.faulty;
     if (error == TV_OK) {
         asked.id = pal->id;
-        memcpy(asked.measurement, tv_context_of(tv, pal)->measurement.sha256,
+        memcpy(asked.measurement, tv_context_of(tv, pal)->pcrs.identity.sha256,
                sizeof(asked.measurement));
     }
     uint64_t from = offsetof(struct tv_pal_register, id);

@@ -49,7 +49,7 @@ other_stop(struct tv *tv, struct tv_cpu *self, struct vcpu *isolated, const stru
             return true;
         }
         if (stop->reason == VCPU_STOP_CALL) {
-            tv_hypercall_of_pal(isolated);
+            tv_hypercall_of_pal(tv, isolated);
         }
         return stop->reason != VCPU_STOP_CPUID;
     default:

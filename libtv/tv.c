@@ -21,7 +21,27 @@ void tv_init(struct tv *tv, const struct tv_config *config)
         tv->cpu[cpu].memory.guest_map = config->guest_map;
         tv->cpu[cpu].memory.paging.maxphyaddr = config->phys_bits;
         tv->cpu[cpu].memory.paging.pages_1g = config->pages_1g;
+        tv->cpu[cpu].random.seeded = false;
     }
+    tv->platform = (struct tv_platform){.root.source = TV_ROOT_NONE};
+}
+
+void tv_set_root(struct tv *tv, enum tv_root_source source, bool debug,
+                 const uint8_t secret[TV_ROOT_BYTES])
+{
+    tv_root_init(&tv->platform.root, source, debug, secret);
+}
+
+enum tv_error tv_set_random_root(struct tv *tv, bool debug)
+{
+    uint8_t secret[TV_ROOT_BYTES];
+    enum tv_error error = tv_random_get(&tv->cpu[0].random, secret, sizeof(secret));
+
+    if (error == TV_OK) {
+        tv_set_root(tv, TV_ROOT_RANDOM, debug, secret);
+    }
+    tv_wipe(secret, sizeof(secret));
+    return error;
 }
 
 bool tv_cpuid(const struct tv *tv, const struct vcpu *vcpu, uint32_t ecx,
@@ -49,6 +69,8 @@ void tv_wipe_all(struct tv *tv, unsigned cpu)
             context->doomed = true; /* one that runs is ended when the world goes on */
         }
     }
+    tv_root_wipe(&tv->platform.root);
+    tv_wipe(tv->platform.nv, sizeof(tv->platform.nv));
     world_resume(cpu);
     for (unsigned slot = 0; slot < CONFIG_MAX_PALS; slot++) {
         while (tv_state(&tv->context[slot]) == TV_RUNNING) { /* its CPU has been told */

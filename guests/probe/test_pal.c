@@ -117,7 +117,7 @@ static uint64_t crafted(void)
 static enum tv_error expected(enum user_kind kind, uint32_t number)
 {
     bool process = number == TV_REG || number == TV_UNREG || number == TV_SHARE ||
-                   (number >= TV_PAL_REGISTER && number <= TV_PAL_CALL);
+                   (number >= TV_PAL_REGISTER && number <= TV_NV_EXPORT);
     if (number == TV_TEST) {
         return TV_OK;
     }
@@ -125,7 +125,8 @@ static enum tv_error expected(enum user_kind kind, uint32_t number)
         return kind == RING0 ? TV_ERROR_NOT_USER : kind == USER16 ? TV_ERROR_WIDTH : TV_ERROR_COUNT;
     }
     bool service = (number >= TV_SEAL_1 && number <= TV_ID_GETPUB) ||
-                   (number >= TV_NV_GETSIZE && number <= TV_NV_WRITEALL);
+                   (number >= TV_NV_GETSIZE && number <= TV_NV_WRITEALL) ||
+                   (number >= TV_PCR_READ && number <= TV_QUOTE_KEY);
     return service ? TV_ERROR_COUNT : TV_ERROR_UNKNOWN_NUMBER;
 }
 

@@ -4,8 +4,8 @@
  * documented number, no page has two owners, nobody reaches the hypervisor, and when all PALs are
  * gone everything is as it was.
  *
- * sources: libtv/[a-z]*.c libept/[a-z]*.c tests/unit/common/pal_[a-z]*.c fake
- * include: tests/fuzz/no_crypto libtv/api
+ * sources: libtv/[a-z]*.c libept/[a-z]*.c tests/unit/common/pal_[a-z]*.c fake crypto
+ * include: libtv/api
  * seeds: 00 00 00 03 00 00 00 01, 04 00 0a 00 0b 00 00 00 05, 08 00 00 01 18 0e 00 00 10,
  *   12 00 00 03 00 21 26
  */

@@ -41,7 +41,7 @@ SOURCES = {
         rsa_i31_priv rsa_i31_pub rsa_i31_pubexp rsa_pkcs1_sig_pad rsa_pkcs1_sig_unpad''',
     'src/ec': '''
         ec_keygen ec_p256_m31 ec_pubkey ec_secp256r1 ec_secp384r1 ec_secp521r1 ecdsa_i31_bits
-        ecdsa_i31_sign_raw ecdsa_i31_vrfy_raw''',
+        ecdsa_i31_sign_asn1 ecdsa_i31_sign_raw ecdsa_i31_vrfy_raw ecdsa_rta''',
 }
 
 # Only BearSSL's own tests call these (tests/unit/crypto): never a part of the image.
@@ -51,7 +51,7 @@ TEST_SOURCES = {
     'src/mac': 'hmac_ct',
     'src/symcipher': '''
         aes_ct aes_ct_ctr aes_ct_enc aes_ct64_cbcdec aes_ct64_cbcenc aes_ct64_dec chacha20_ct''',
-    'src/ec': 'ec_prime_i31 ecdsa_atr ecdsa_rta ecdsa_i31_sign_asn1 ecdsa_i31_vrfy_asn1',
+    'src/ec': 'ec_prime_i31 ecdsa_atr ecdsa_i31_vrfy_asn1',
 }
 
 PATCHES = []

@@ -240,7 +240,8 @@ struct tv_evidence {
 } __attribute__((packed));
 #define TV_EVIDENCE_DEBUG 1U /* a build for debugging */
 #define TV_EVIDENCE_SIGNATURE_MAX 72U
-#define TV_EVIDENCE_MAX (sizeof(struct tv_evidence) + TV_PCRS * 32 + TV_EVIDENCE_SIGNATURE_MAX)
+#define TV_EVIDENCE_MAX                                                                            \
+    (sizeof(struct tv_evidence) + sizeof(uint8_t[TV_PCRS][32]) + TV_EVIDENCE_SIGNATURE_MAX)
 #define TV_QUOTE_KEY_BYTES 91U
 
 /* Where the secret comes from that all keys are derived from. */

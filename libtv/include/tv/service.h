@@ -35,7 +35,11 @@ struct tv_service {
     uint32_t number;
     uint64_t cx, dx, si, di;
 };
-#define TV_SERVICE_BUFFER_BYTES (2U * TV_RANDOM_MAX)
+#define TV_SERVICE_BUFFER_BYTES (2UL * TV_RANDOM_MAX)
+
+/* NV memory as a whole, whoever writes meanwhile. */
+void tv_nv_read(struct tv_platform *platform, uint8_t content[TV_NV_BYTES]);
+void tv_nv_write(struct tv_platform *platform, const uint8_t content[TV_NV_BYTES]);
 
 /* A number of the micro-TPM's? */
 bool tv_is_service(uint32_t number);

@@ -18,6 +18,7 @@
 #include <tv/marshal.h>
 #include <tv/measure.h>
 #include <tv/registry.h>
+#include <tv/service.h>
 #include <tv/space.h>
 #include <vcpu/isolated.h>
 
@@ -75,7 +76,7 @@ struct tv_context {
     struct tv_marshal_plan plan;
     struct tv_share share[TV_SHARES_MAX];
     struct gwalk_paging owner; /* the process, as it registered */
-    struct tv_measurement measurement;
+    struct tv_pcrs pcrs;       /* of its micro-TPM; its identity from registration on */
 };
 
 /* A registration on its way. */
@@ -103,6 +104,8 @@ struct tv_cpu {
     struct tv_request request;
     struct tv_share share[TV_SHARES_MAX]; /* of a SHARE on its way */
     uint8_t buffer[512];
+    struct tv_random random;
+    uint8_t service[TV_SERVICE_BUFFER_BYTES];
 } __attribute__((aligned(64)));
 
 /* TSC ticks spent in what depends on a PAL's size alone. */
@@ -115,6 +118,7 @@ struct tv {
     struct tv_registry registry;
     struct tv_context context[CONFIG_MAX_PALS]; /* of registry.pal[] with the same index */
     struct tv_cpu cpu[CONFIG_MAX_CPUS];
+    struct tv_platform platform; /* no secrets until tv_set_root() */
     struct tv_work measuring, wiping;
     /* Atomic: PALs made, ended by an error, removed because the OS took memory; accesses refused.
      */
@@ -123,6 +127,16 @@ struct tv {
 
 /* Boot CPU, before the guest runs. */
 void tv_init(struct tv *tv, const struct tv_config *config);
+
+/*
+ * Boot CPU, after tv_init().  Without a call, and after tv_wipe_all(), what needs keys ends in
+ * TV_ERROR_NO_ROOT.  debug: quotes say so.  The caller wipes secret.
+ */
+void tv_set_root(struct tv *tv, enum tv_root_source source, bool debug,
+                 const uint8_t secret[TV_ROOT_BYTES]);
+
+/* A root secret for this boot alone.  TV_ERROR_NO_ENTROPY: there is no root. */
+enum tv_error tv_set_random_root(struct tv *tv, bool debug);
 
 struct tv_cpuid_result {
     uint32_t eax, ebx, ecx, edx;

@@ -1,0 +1,123 @@
+/* Services of the old interface that sign, with RSA-2048 and SHA-1, or give the key for that. */
+#include "service_parts.h"
+
+#include <string.h>
+
+#define NONCE_BYTES 20U
+#define VALUE_BYTES 20U
+
+/* SI: nonce, CX: selection, DX: where the signature goes, DI: where the composite goes. */
+enum tv_error tv_service_quote_old(const struct tv_service *service)
+{
+    const struct tv_root *root = &service->platform->root;
+    uint8_t nonce[NONCE_BYTES], digest[VALUE_BYTES], info[TV_QUOTE_INFO_BYTES];
+    uint8_t *signature = tv_service_output(service), *composite = signature + TV_RSA_BYTES;
+    struct tv_pcr_selection selection;
+    struct tv_pair64 signature_to, composite_to;
+    enum tv_error error = tv_root_rsa(&service->platform->root, service->cpu);
+
+    if (error == TV_OK) {
+        error = tv_service_read(service, service->si, nonce, sizeof(nonce));
+    }
+    if (error == TV_OK) {
+        error = tv_service_read(service, service->cx, &selection, sizeof(selection));
+    }
+    if (error == TV_OK) {
+        error = tv_service_selection(&selection);
+    }
+    if (error == TV_OK) {
+        error = tv_service_pair(service, service->dx, &signature_to);
+    }
+    if (error == TV_OK) {
+        error = tv_service_pair(service, service->di, &composite_to);
+    }
+    if (error != TV_OK) {
+        return error;
+    }
+    size_t bytes = tv_composite_sha1(service->pcrs, selection.bitmap, composite, digest);
+    tv_quote_info(root, digest, nonce, info);
+    tv_rsa_sign(root, info, sizeof(info), signature);
+    error = tv_service_put(service, &signature_to, signature, TV_RSA_BYTES);
+    return error == TV_OK ? tv_service_put(service, &composite_to, composite, bytes) : error;
+}
+
+/* {count; index[count]}: *bytes of it. */
+static enum tv_error read_list(const struct tv_service *service, uint32_t list[1 + TV_PCRS],
+                               size_t *bytes)
+{
+    enum tv_error error = tv_service_read(service, service->cx, list, sizeof(list[0]));
+
+    if (error == TV_OK && list[0] > TV_PCRS) {
+        error = TV_ERROR_PCR;
+    }
+    if (error != TV_OK) {
+        return error;
+    }
+    /* The count is not read again: the PAL may share its memory. */
+    error = tv_service_read(service, service->cx + sizeof(list[0]), list + 1,
+                            list[0] * sizeof(list[0]));
+    for (uint32_t i = 1; error == TV_OK && i <= list[0]; i++) {
+        if (list[i] >= TV_PCRS) {
+            error = TV_ERROR_PCR;
+        }
+    }
+    *bytes = (1 + list[0]) * sizeof(list[0]);
+    return error;
+}
+
+static uint8_t *append(uint8_t *to, const void *from, size_t bytes)
+{
+    memcpy(to, from, bytes);
+    return to + bytes;
+}
+
+/*
+ * SI: nonce, CX: list of registers, DX: where the quote goes: version, 'QUOT', list, values, nonce,
+ * signature of all that, modulus of the key.
+ */
+enum tv_error tv_service_quote_first(const struct tv_service *service)
+{
+    const struct tv_root *root = &service->platform->root;
+    const uint8_t header[8] = {1, 1, 0, tv_quote_marks(root), 'Q', 'U', 'O', 'T'};
+    uint8_t *quote = tv_service_output(service);
+    uint8_t nonce[NONCE_BYTES];
+    uint32_t list[1 + TV_PCRS];
+    size_t list_bytes = 0;
+    struct tv_pair64 to;
+    enum tv_error error = tv_root_rsa(&service->platform->root, service->cpu);
+
+    if (error == TV_OK) {
+        error = tv_service_read(service, service->si, nonce, sizeof(nonce));
+    }
+    if (error == TV_OK) {
+        error = read_list(service, list, &list_bytes);
+    }
+    if (error == TV_OK) {
+        error = tv_service_pair(service, service->dx, &to);
+    }
+    if (error != TV_OK) {
+        return error;
+    }
+    uint8_t *end = append(quote, header, sizeof(header));
+    end = append(end, list, list_bytes);
+    for (uint32_t i = 1; i <= list[0]; i++) {
+        end = append(end, service->pcrs->pcr[list[i]].sha1, VALUE_BYTES);
+    }
+    end = append(end, nonce, sizeof(nonce));
+    tv_rsa_sign(root, quote, (size_t)(end - quote), end);
+    end = append(end + TV_RSA_BYTES, root->rsa_public.n, TV_RSA_BYTES);
+    return tv_service_put(service, &to, quote, (size_t)(end - quote));
+}
+
+/* CX: where the key goes, DX: where its length goes. */
+enum tv_error tv_service_public_key(const struct tv_service *service)
+{
+    const struct tv_pair64 to = {service->cx, service->dx};
+    enum tv_error error = tv_root_rsa(&service->platform->root, service->cpu);
+
+    if (error == TV_OK) {
+        size_t bytes = tv_root_rsa_der(&service->platform->root, tv_service_output(service));
+        error = tv_service_put(service, &to, tv_service_output(service), bytes);
+    }
+    return error;
+}

@@ -19,6 +19,7 @@ void command_bench(int count, char *const arguments[]);
 /* Parts of them in files of their own. */
 void bench_concurrent(unsigned calls);
 void new_identity(void);
+void new_services(void);
 void death_of_the_curious(void);
 
 /* The argument's number, or otherwise if there is none. */

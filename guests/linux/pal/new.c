@@ -174,4 +174,5 @@ void command_new(int count, char *const arguments[])
     check_sections();
     check_refusals();
     new_identity();
+    new_services();
 }

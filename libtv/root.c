@@ -51,6 +51,9 @@ void tv_root_init(struct tv_root *root, enum tv_root_source source, bool debug,
     uint8_t seed[32];
 
     tv_root_wipe(root);
+    if (source == TV_ROOT_NONE) {
+        return;
+    }
     derive(secret, "nacre seal 1", root->seal_key);
     derive(secret, "nacre nv 1", root->nv_key);
     derive(secret, "nacre rsa 1", root->rsa_seed);

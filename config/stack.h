@@ -53,7 +53,8 @@
 #define STACK_MARGIN_BYTES 256
 
 /* The longest path through the arrows of LIBS (SConstruct) on the main stack: a hypapp, libtv, then
- * either the crypto library, which calls nothing of ours, or the deeper of the two libraries that
+ * either the crypto library, which calls nothing of ours but what making an RSA key polls with
+ * (libtv/rsa.c: the proof's own chain bounds that), or the deeper of the two libraries that
  * libtv uses, the platform, libbase, and what libbase asks of the platform; with the C library
  * below any of them.  The proof compares it with LIBS. */
 #define STACK_DEEPER(a, b) ((a) > (b) ? (a) : (b))

@@ -48,6 +48,13 @@ static inline bool tv_take(struct tv_context *context, uint32_t from, uint32_t t
                                        __ATOMIC_RELAXED);
 }
 
+/* As much of left as lies in one page. */
+static inline uint64_t tv_to_page_end(uint64_t linear, uint64_t left)
+{
+    uint64_t in_page = PAGE_BYTES - (linear & PAGE_MASK);
+    return left < in_page ? left : in_page;
+}
+
 static inline bool tv_is_private(enum tv_section_type type)
 {
     return type != TV_SECTION_SHARED_CODE;

@@ -56,12 +56,17 @@ uint8_t tv_quote_marks(const struct tv_root *root)
                      (root->source == TV_ROOT_SIMULATED ? TV_MARK_SIMULATED : 0));
 }
 
+void tv_quote_head(const struct tv_root *root, uint8_t head[TV_QUOTE_HEAD_BYTES])
+{
+    const uint8_t bytes[TV_QUOTE_HEAD_BYTES] = {1, 1, 0, tv_quote_marks(root), 'Q', 'U', 'O', 'T'};
+
+    memcpy(head, bytes, sizeof(bytes));
+}
+
 void tv_quote_info(const struct tv_root *root, const uint8_t composite_digest[20],
                    const uint8_t nonce[20], uint8_t info[TV_QUOTE_INFO_BYTES])
 {
-    const uint8_t head[] = {1, 1, 0, tv_quote_marks(root), 'Q', 'U', 'O', 'T'};
-
-    memcpy(info, head, sizeof(head));
+    tv_quote_head(root, info);
     memcpy(info + 8, composite_digest, 20);
     memcpy(info + 28, nonce, 20);
 }

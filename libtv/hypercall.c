@@ -113,10 +113,10 @@ static enum tv_error serve(struct tv *tv, const struct vcpu *isolated, uint32_t 
         .cpu = cpu,
         .word_bytes = (unsigned)self->running->plan.signature.width,
         .number = number,
-        .cx = tv_argument(isolated, VCPU_RCX),
-        .dx = tv_argument(isolated, VCPU_RDX),
-        .si = tv_argument(isolated, VCPU_RSI),
-        .di = tv_argument(isolated, VCPU_RDI),
+        .cx = vcpu_gpr(isolated, VCPU_RCX),
+        .dx = vcpu_gpr(isolated, VCPU_RDX),
+        .si = vcpu_gpr(isolated, VCPU_RSI),
+        .di = vcpu_gpr(isolated, VCPU_RDI),
     };
     return tv_service(&service);
 }

@@ -10,12 +10,6 @@
 /* Copied here and not by the platform, whose way with many bytes takes longer to begin. */
 #define FEW_BYTES 64U
 
-static inline uint64_t to_page_end(uint64_t linear, uint64_t left)
-{
-    uint64_t in_page = PAGE_BYTES - (linear & PAGE_MASK);
-    return left < in_page ? left : in_page;
-}
-
 static inline bool is_in_page(uint64_t linear, uint64_t bytes)
 {
     return bytes - 1 < PAGE_BYTES - (linear & PAGE_MASK); /* not with 0 bytes */
@@ -89,7 +83,7 @@ enum tv_error tv_memory_check_writable(struct tv_memory *memory, uint64_t caller
         if (kept(memory, caller, 1, GWALK_WRITE) == NULL && check_page(memory, caller) != TV_OK) {
             return TV_ERROR_ADDRESS;
         }
-        uint64_t part = to_page_end(caller, bytes);
+        uint64_t part = tv_to_page_end(caller, bytes);
         caller += part;
         bytes -= part;
     }
@@ -140,7 +134,7 @@ static __attribute__((noinline)) void write_any(struct tv_memory *memory, uint64
 {
     const uint8_t *at = from;
     while (bytes > 0) {
-        uint64_t part = to_page_end(pal, bytes);
+        uint64_t part = tv_to_page_end(pal, bytes);
         enum status status = hw_phys_write(pal_address(memory, pal), at, part);
         CHECK(status == STATUS_OK);
         pal += part;
@@ -162,7 +156,7 @@ void tv_memory_write_pal(struct tv_memory *memory, uint64_t pal, const void *fro
 void tv_memory_zero_pal(struct tv_memory *memory, uint64_t pal, uint64_t bytes)
 {
     while (bytes > 0) {
-        uint64_t part = to_page_end(pal, bytes);
+        uint64_t part = tv_to_page_end(pal, bytes);
         enum status status = hw_phys_zero(pal_address(memory, pal), part);
         CHECK(status == STATUS_OK);
         pal += part;
@@ -186,7 +180,7 @@ static inline enum tv_error copy(struct tv_memory *memory, uint64_t caller, uint
                                  uint64_t bytes, bool in)
 {
     while (bytes > 0) {
-        uint64_t part = to_page_end(caller, to_page_end(pal, bytes));
+        uint64_t part = tv_to_page_end(caller, tv_to_page_end(pal, bytes));
         uint8_t *own = pal_pointer(memory, pal, part);
         uint8_t *at = own != NULL ? kept(memory, caller, part, in ? 0 : GWALK_WRITE) : NULL;
         if (at != NULL) {

@@ -28,12 +28,6 @@ static bool find(const struct tv_memory *memory, uint64_t linear, bool write, st
     return false;
 }
 
-static uint64_t to_page_end(uint64_t linear, uint64_t left)
-{
-    uint64_t in_page = PAGE_BYTES - (linear & PAGE_MASK);
-    return left < in_page ? left : in_page;
-}
-
 /* Neighbours in linear addresses may be sections and shares far apart: page by page. */
 static bool is_allowed(const struct tv_memory *memory, uint64_t linear, uint64_t bytes, bool write)
 {
@@ -46,7 +40,7 @@ static bool is_allowed(const struct tv_memory *memory, uint64_t linear, uint64_t
         if (!find(memory, linear, write, &ignored)) {
             return false;
         }
-        uint64_t part = to_page_end(linear, bytes);
+        uint64_t part = tv_to_page_end(linear, bytes);
         linear += part;
         bytes -= part;
     }
@@ -70,7 +64,7 @@ enum tv_error tv_memory_read_of_pal(struct tv_memory *memory, uint64_t pal, void
         return TV_ERROR_ADDRESS;
     }
     while (bytes > 0) {
-        uint64_t part = to_page_end(pal, bytes);
+        uint64_t part = tv_to_page_end(pal, bytes);
         enum status status = hw_phys_read(address_of(memory, pal, false), at, part);
         CHECK(status == STATUS_OK);
         pal += part;
@@ -89,7 +83,7 @@ enum tv_error tv_memory_write_of_pal(struct tv_memory *memory, uint64_t pal, con
         return TV_ERROR_ADDRESS;
     }
     while (bytes > 0) {
-        uint64_t part = to_page_end(pal, bytes);
+        uint64_t part = tv_to_page_end(pal, bytes);
         enum status status = hw_phys_write(address_of(memory, pal, true), at, part);
         CHECK(status == STATUS_OK);
         pal += part;

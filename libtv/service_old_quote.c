@@ -78,7 +78,6 @@ static uint8_t *append(uint8_t *to, const void *from, size_t bytes)
 enum tv_error tv_service_quote_first(const struct tv_service *service)
 {
     const struct tv_root *root = &service->platform->root;
-    const uint8_t header[8] = {1, 1, 0, tv_quote_marks(root), 'Q', 'U', 'O', 'T'};
     uint8_t *quote = tv_service_output(service);
     uint8_t nonce[NONCE_BYTES];
     uint32_t list[1 + TV_PCRS];
@@ -98,8 +97,8 @@ enum tv_error tv_service_quote_first(const struct tv_service *service)
     if (error != TV_OK) {
         return error;
     }
-    uint8_t *end = append(quote, header, sizeof(header));
-    end = append(end, list, list_bytes);
+    tv_quote_head(root, quote);
+    uint8_t *end = append(quote + TV_QUOTE_HEAD_BYTES, list, list_bytes);
     for (uint32_t i = 1; i <= list[0]; i++) {
         end = append(end, service->pcrs->pcr[list[i]].sha1, VALUE_BYTES);
     }

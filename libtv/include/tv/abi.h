@@ -220,7 +220,7 @@ struct tv_quote {
 } __attribute__((packed));
 
 /*
- * Evidence, version 1 (docs/evidence.md): this header, the values of the registers selected in
+ * Evidence, version 1 (docs/pal.md): this header, the values of the registers selected in
  * rising order (32 bytes each), and an ECDSA P-256 signature (DER) of all before it with SHA-256.
  */
 #define TV_EVIDENCE_MAGIC "NACREQT"

@@ -33,7 +33,7 @@ struct tv_service {
     unsigned cpu;
     unsigned word_bytes; /* of the PAL: 4 or 8 */
     uint32_t number;
-    uint64_t cx, dx, si, di;
+    uint64_t cx, dx, si, di; /* of a 32-bit PAL the low halves count */
 };
 #define TV_SERVICE_BUFFER_BYTES (2UL * TV_RANDOM_MAX)
 

@@ -133,4 +133,8 @@ void tv_quote_info(const struct tv_root *root, const uint8_t composite_digest[20
 /* The last of the four version bytes: TV_MARK_... */
 uint8_t tv_quote_marks(const struct tv_root *root);
 
+/* What every quote of the old numbers begins with: the version bytes and 'QUOT'. */
+#define TV_QUOTE_HEAD_BYTES 8U
+void tv_quote_head(const struct tv_root *root, uint8_t head[TV_QUOTE_HEAD_BYTES]);
+
 #endif

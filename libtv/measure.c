@@ -1,6 +1,6 @@
 #include <tv/measure.h>
 
-#include <tv/abi.h>
+#include <string.h>
 
 void tv_measure_begin(struct tv_measure *measure)
 {
@@ -47,4 +47,22 @@ void tv_measure_extend(struct tv_measure *measure, struct tv_measurement *measur
     br_sha256_update(&measure->sha256, measurement->sha256, sizeof(measurement->sha256));
     br_sha256_update(&measure->sha256, digest.sha256, sizeof(digest.sha256));
     br_sha256_out(&measure->sha256, measurement->sha256);
+}
+
+void tv_measure_description(struct tv_measurement *measurement, uint32_t width, uint32_t flags,
+                            uint64_t entry, uint32_t count,
+                            const struct tv_pal_parameter *parameters)
+{
+    const struct {
+        uint32_t version, width, flags, parameters;
+        uint64_t entry;
+    } head = {TV_PAL_VERSION, width, flags, count, entry};
+    struct tv_measure measure;
+    struct tv_measurement both = *measurement;
+
+    tv_measure_begin(&measure);
+    tv_measure_add(&measure, &head, sizeof(head));
+    tv_measure_add(&measure, parameters, count * sizeof(*parameters));
+    tv_measure_extend(&measure, &both);
+    memcpy(measurement->sha256, both.sha256, sizeof(both.sha256));
 }

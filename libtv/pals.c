@@ -136,30 +136,18 @@ static void measure_section(struct tv *tv, unsigned cpu, const struct tv_pal *pa
     tv_measure_extend(&measure, &context->pcrs.identity);
 }
 
-/*
- * What is called, and how, is part of the SHA-256 identity: the same code is another PAL at another
- * entry point.  The SHA-1 identity is the old interface's, which leaves it out.
- */
 static void measure_description(struct tv_context *context, const struct tv_pal *pal)
 {
     const struct tv_signature *signature = &context->plan.signature;
-    const struct {
-        uint32_t version, width, flags, parameters;
-        uint64_t entry;
-    } head = {TV_PAL_VERSION, (uint32_t)signature->width, context->vector ? TV_PAL_VECTOR : 0,
-              signature->count, pal->key.entry};
-    struct tv_measure measure;
-    struct tv_measurement both = context->pcrs.identity;
+    struct tv_pal_parameter parameters[TV_PARAMS_MAX];
 
-    tv_measure_begin(&measure);
-    tv_measure_add(&measure, &head, sizeof(head));
     for (unsigned i = 0; i < signature->count; i++) {
         const struct tv_param *param = &signature->param[i];
-        const struct tv_pal_parameter parameter = {param->type, param->direction, param->bytes};
-        tv_measure_add(&measure, &parameter, sizeof(parameter));
+        parameters[i] = (struct tv_pal_parameter){param->type, param->direction, param->bytes};
     }
-    tv_measure_extend(&measure, &both);
-    memcpy(context->pcrs.identity.sha256, both.sha256, sizeof(both.sha256));
+    tv_measure_description(&context->pcrs.identity, (uint32_t)signature->width,
+                           context->vector ? TV_PAL_VECTOR : 0, pal->key.entry, signature->count,
+                           parameters);
 }
 
 /* The pages are out of everybody's view by now: what is measured is what will run. */

@@ -10,7 +10,7 @@ from common import BUILD, ROOT, main, run
 
 OUT = os.path.join(BUILD, "sdk")
 SOURCES = ["sdk/nacre.c", "libtv/abi.c"]
-HEADERS = ["sdk/include/nacre/nacre.h", "libtv/include/tv/abi.h"]
+HEADERS = ["sdk/include/nacre/nacre.h", "sdk/include/nacre/pal_file.h", "libtv/include/tv/abi.h"]
 WIDTHS = {32: "-m32", 64: "-m64"}
 FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wno-sign-conversion",
          "-Wstrict-prototypes", "-Wmissing-prototypes", "-ffreestanding", "-fno-stack-protector",

@@ -63,6 +63,7 @@ PARTS = {
     'lint': lambda names: [['tools/build/lint.py', *names]],
     'unit': unit,
     'build': lambda names: [['tests/build/run.py', *names]],
+    'sdk': lambda names: [['tests/sdk/run.py', *names]],
     'fuzz': lambda names: [['tools/fuzz.py', *names]],
     'proof': lambda names: [['tools/prove.py', '--or-skip', *names]],
     'images': lambda names: images(),

@@ -18,6 +18,7 @@
 #include <bearssl.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <tv/abi.h>
 
 struct tv_measurement {
     uint8_t sha1[br_sha1_SIZE];
@@ -40,6 +41,15 @@ void tv_measure_add(struct tv_measure *measure, const void *data, size_t bytes);
  */
 void tv_measure_section_header(struct tv_measure *measure, uint32_t type, uint64_t start,
                                uint64_t bytes);
+
+/*
+ * What is called, and how, is part of the SHA-256 identity, before the sections: the same code is
+ * another PAL at another entry point.  The SHA-1 identity is the old interface's, which leaves it
+ * out.  width: of a word, 4 or 8 bytes; flags: TV_PAL_VECTOR.
+ */
+void tv_measure_description(struct tv_measurement *measurement, uint32_t width, uint32_t flags,
+                            uint64_t entry, uint32_t count,
+                            const struct tv_pal_parameter *parameters);
 
 /* Extends *measurement by the digest of everything added. */
 void tv_measure_extend(struct tv_measure *measure, struct tv_measurement *measurement);

@@ -158,6 +158,26 @@ static void test_what_a_header_depends_on(void **state)
     must_be(&of_param_header);
 }
 
+/* The SHA-1 identity leaves it out; every part of it counts in the other. */
+static void test_description(void **state)
+{
+    static const uint8_t known[] = {0x4c, 0xdd, 0xcb, 0xaa, 0xf9, 0xd8, 0x02, 0x09,
+                                    0xac, 0x56, 0x90, 0x3c, 0x20, 0x54, 0xcf, 0x7d,
+                                    0x8a, 0x1c, 0x0b, 0x64, 0x8c, 0xc6, 0xb8, 0xa3,
+                                    0x53, 0xc1, 0x7f, 0x82, 0x80, 0xc8, 0x7f, 0x0d};
+    struct tv_pal_parameter parameters[] = {{TV_PARAM_INTEGER, 0, 0},
+                                            {TV_PARAM_POINTER, TV_IN_OUT, 77}};
+    const uint8_t zero[sizeof measurement.sha1] = {0};
+    (void)state;
+    tv_measure_description(&measurement, 8, TV_PAL_VECTOR, 0x10000123, 2, parameters);
+    assert_memory_equal(measurement.sha256, known, sizeof known);
+    assert_memory_equal(measurement.sha1, zero, sizeof zero);
+    parameters[1].size++;
+    memset(&measurement, 0, sizeof measurement);
+    tv_measure_description(&measurement, 8, TV_PAL_VECTOR, 0x10000123, 2, parameters);
+    assert_memory_not_equal(measurement.sha256, known, sizeof known);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +187,7 @@ int main(void)
         cmocka_unit_test_setup(test_any_parts, setup),
         cmocka_unit_test_setup(test_two_sections, setup),
         cmocka_unit_test_setup(test_what_a_header_depends_on, setup),
+        cmocka_unit_test_setup(test_description, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,7 +31,7 @@ static void make(struct tv_root *root, unsigned cpu)
     struct polling random = {.vtable = &polling_class, .cpu = cpu};
 
     br_hmac_drbg_init(&random.drbg, &br_sha256_vtable, root->rsa_seed, sizeof(root->rsa_seed));
-    while (br_rsa_i31_keygen(&random.vtable, &root->rsa, root->rsa_private_buffer,
+    while (br_rsa_i62_keygen(&random.vtable, &root->rsa, root->rsa_private_buffer,
                              &root->rsa_public, root->rsa_public_buffer, TV_RSA_BYTES * 8,
                              RSA_EXPONENT) == 0) {
     }
@@ -56,16 +56,21 @@ enum tv_error tv_root_rsa(struct tv_root *root, unsigned cpu)
     return TV_OK;
 }
 
-size_t tv_root_rsa_der(const struct tv_root *root, uint8_t der[TV_RSA_DER_MAX])
+bool tv_root_has_rsa(const struct tv_root *root)
+{
+    return __atomic_load_n(&root->rsa_state, __ATOMIC_ACQUIRE) == RSA_READY;
+}
+
+void tv_root_rsa_der(const struct tv_root *root, uint8_t der[TV_RSA_DER_BYTES])
 {
     /* SEQUENCE {INTEGER modulus, INTEGER exponent}: the modulus has its highest bit set. */
     static const uint8_t head[] = {0x30, 0x82, 0x01, 0x0a, 0x02, 0x82, 0x01, 0x01, 0x00};
     static const uint8_t tail[] = {0x02, 0x03, 0x01, 0x00, 0x01};
+    _Static_assert(sizeof(head) + TV_RSA_BYTES + sizeof(tail) == TV_RSA_DER_BYTES, "of 2048 bits");
 
     memcpy(der, head, sizeof(head));
     memcpy(der + sizeof(head), root->rsa_public.n, TV_RSA_BYTES);
     memcpy(der + sizeof(head) + TV_RSA_BYTES, tail, sizeof(tail));
-    return sizeof(head) + TV_RSA_BYTES + sizeof(tail);
 }
 
 void tv_rsa_sign(const struct tv_root *root, const void *data, size_t bytes,
@@ -77,5 +82,5 @@ void tv_rsa_sign(const struct tv_root *root, const void *data, size_t bytes,
     br_sha1_init(&hash);
     br_sha1_update(&hash, data, bytes);
     br_sha1_out(&hash, digest);
-    (void)br_rsa_i31_pkcs1_sign(BR_HASH_OID_SHA1, digest, sizeof(digest), &root->rsa, signature);
+    (void)br_rsa_i62_pkcs1_sign(BR_HASH_OID_SHA1, digest, sizeof(digest), &root->rsa, signature);
 }

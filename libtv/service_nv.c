@@ -38,6 +38,23 @@ void tv_nv_write(struct tv_platform *platform, const uint8_t content[TV_NV_BYTES
     nv_copy(platform, platform->nv, content);
 }
 
+enum tv_error tv_nv_export(struct tv_platform *platform, struct tv_random *random,
+                           uint8_t blob[TV_NV_BLOB_BYTES])
+{
+    uint8_t salt[32], content[TV_NV_BYTES];
+    enum tv_error error = TV_ERROR_NO_ROOT;
+
+    if (platform->root.source != TV_ROOT_NONE) {
+        error = tv_random_get(random, salt, sizeof(salt));
+    }
+    if (error == TV_OK) {
+        tv_nv_read(platform, content);
+        tv_nv_seal(&platform->root, salt, content, blob);
+        tv_wipe(content, sizeof(content));
+    }
+    return error;
+}
+
 enum tv_error tv_service_nv(const struct tv_service *service)
 {
     const uint32_t size = TV_NV_BYTES;

@@ -6,39 +6,71 @@
 #define NONCE_BYTES 20U
 #define VALUE_BYTES 20U
 
+/* Is there as much room as the length at pair->length says?  The key is made after all of these. */
+static enum tv_error needs_room(const struct tv_service *service, const struct tv_pair64 *pair,
+                                size_t bytes)
+{
+    uint32_t room;
+    enum tv_error error = tv_service_read(service, pair->length, &room, sizeof(room));
+
+    return error == TV_OK && room < bytes ? TV_ERROR_LENGTH : error;
+}
+
+struct quote {
+    uint8_t nonce[NONCE_BYTES];
+    struct tv_pcr_selection selection;
+    struct tv_pair64 signature, composite;
+};
+
+static enum tv_error read_quote(const struct tv_service *service, struct quote *quote)
+{
+    enum tv_error error = tv_service_needs_root(service);
+
+    if (error == TV_OK) {
+        error = tv_service_read(service, service->si, quote->nonce, sizeof(quote->nonce));
+    }
+    if (error == TV_OK) {
+        error = tv_service_read(service, service->cx, &quote->selection, sizeof(quote->selection));
+    }
+    if (error == TV_OK) {
+        error = tv_service_selection(&quote->selection);
+    }
+    if (error == TV_OK) {
+        error = tv_service_pair(service, service->dx, &quote->signature);
+    }
+    if (error == TV_OK) {
+        error = tv_service_pair(service, service->di, &quote->composite);
+    }
+    return error;
+}
+
 /* SI: nonce, CX: selection, DX: where the signature goes, DI: where the composite goes. */
 enum tv_error tv_service_quote_old(const struct tv_service *service)
 {
     const struct tv_root *root = &service->platform->root;
-    uint8_t nonce[NONCE_BYTES], digest[VALUE_BYTES], info[TV_QUOTE_INFO_BYTES];
+    uint8_t digest[VALUE_BYTES], info[TV_QUOTE_INFO_BYTES];
     uint8_t *signature = tv_service_output(service), *composite = signature + TV_RSA_BYTES;
-    struct tv_pcr_selection selection;
-    struct tv_pair64 signature_to, composite_to;
-    enum tv_error error = tv_root_rsa(&service->platform->root, service->cpu);
+    struct quote quote;
+    size_t bytes = 0;
+    enum tv_error error = read_quote(service, &quote);
 
     if (error == TV_OK) {
-        error = tv_service_read(service, service->si, nonce, sizeof(nonce));
+        bytes = tv_composite_sha1(service->pcrs, quote.selection.bitmap, composite, digest);
+        error = needs_room(service, &quote.signature, TV_RSA_BYTES);
     }
     if (error == TV_OK) {
-        error = tv_service_read(service, service->cx, &selection, sizeof(selection));
+        error = needs_room(service, &quote.composite, bytes);
     }
     if (error == TV_OK) {
-        error = tv_service_selection(&selection);
-    }
-    if (error == TV_OK) {
-        error = tv_service_pair(service, service->dx, &signature_to);
-    }
-    if (error == TV_OK) {
-        error = tv_service_pair(service, service->di, &composite_to);
+        error = tv_root_rsa(&service->platform->root, service->cpu);
     }
     if (error != TV_OK) {
         return error;
     }
-    size_t bytes = tv_composite_sha1(service->pcrs, selection.bitmap, composite, digest);
-    tv_quote_info(root, digest, nonce, info);
+    tv_quote_info(root, digest, quote.nonce, info);
     tv_rsa_sign(root, info, sizeof(info), signature);
-    error = tv_service_put(service, &signature_to, signature, TV_RSA_BYTES);
-    return error == TV_OK ? tv_service_put(service, &composite_to, composite, bytes) : error;
+    error = tv_service_put(service, &quote.signature, signature, TV_RSA_BYTES);
+    return error == TV_OK ? tv_service_put(service, &quote.composite, composite, bytes) : error;
 }
 
 /* {count; index[count]}: *bytes of it. */
@@ -83,7 +115,7 @@ enum tv_error tv_service_quote_first(const struct tv_service *service)
     uint32_t list[1 + TV_PCRS];
     size_t list_bytes = 0;
     struct tv_pair64 to;
-    enum tv_error error = tv_root_rsa(&service->platform->root, service->cpu);
+    enum tv_error error = tv_service_needs_root(service);
 
     if (error == TV_OK) {
         error = tv_service_read(service, service->si, nonce, sizeof(nonce));
@@ -93,6 +125,9 @@ enum tv_error tv_service_quote_first(const struct tv_service *service)
     }
     if (error == TV_OK) {
         error = tv_service_pair(service, service->dx, &to);
+    }
+    if (error == TV_OK) {
+        error = tv_root_rsa(&service->platform->root, service->cpu);
     }
     if (error != TV_OK) {
         return error;
@@ -108,15 +143,21 @@ enum tv_error tv_service_quote_first(const struct tv_service *service)
     return tv_service_put(service, &to, quote, (size_t)(end - quote));
 }
 
-/* CX: where the key goes, DX: where its length goes. */
+/* CX: where the key goes, DX: room, and where its length goes. */
 enum tv_error tv_service_public_key(const struct tv_service *service)
 {
     const struct tv_pair64 to = {service->cx, service->dx};
-    enum tv_error error = tv_root_rsa(&service->platform->root, service->cpu);
+    enum tv_error error = tv_service_needs_root(service);
 
     if (error == TV_OK) {
-        size_t bytes = tv_root_rsa_der(&service->platform->root, tv_service_output(service));
-        error = tv_service_put(service, &to, tv_service_output(service), bytes);
+        error = needs_room(service, &to, TV_RSA_DER_BYTES);
+    }
+    if (error == TV_OK) {
+        error = tv_root_rsa(&service->platform->root, service->cpu);
+    }
+    if (error == TV_OK) {
+        tv_root_rsa_der(&service->platform->root, tv_service_output(service));
+        error = tv_service_put(service, &to, tv_service_output(service), TV_RSA_DER_BYTES);
     }
     return error;
 }

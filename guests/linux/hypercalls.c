@@ -52,15 +52,19 @@ static enum tv_error checked_call(uint32_t number, const struct nacre_arguments 
     return (enum tv_error)result;
 }
 
-static bool is_documented_error(enum tv_error error)
+/* NV_EXPORT is right to write to memory of ours. */
+static bool is_documented(uint32_t number, uintptr_t cx, const void *own, enum tv_error error)
 {
+    if (number == TV_NV_EXPORT && cx == (uintptr_t)own) {
+        return error == TV_OK;
+    }
     return (unsigned)error > TV_OK && (unsigned)error < TV_ERROR_COUNT;
 }
 
 /* Nothing, unmapped, misaligned, the kernel's half, all ones, and memory of our own. */
 static unsigned call_with_junk(uint32_t number)
 {
-    static uint8_t own[64];
+    static uint8_t own[TV_NV_BLOB_BYTES];
     const uintptr_t junk[] = {
         0, 8, 0x1003, ~(uintptr_t)0 << (sizeof(uintptr_t) * 8 - 2), ~(uintptr_t)0, (uintptr_t)own};
     const unsigned count = sizeof(junk) / sizeof(junk[0]);
@@ -70,7 +74,8 @@ static unsigned call_with_junk(uint32_t number)
                                                   junk[(i * 2) % count], junk[(i + 3) % count]};
         enum tv_error plain = nacre_call(number, &arguments);
         enum tv_error error = checked_call(number, &arguments);
-        if (!is_documented_error(error) || !is_documented_error(plain)) {
+        if (!is_documented(number, junk[i], own, error) ||
+            !is_documented(number, junk[i], own, plain)) {
             fail("undocumented", number, (unsigned)error);
         }
         if (tv_error_text(error)[0] == '\0') {

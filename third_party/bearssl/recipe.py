@@ -35,10 +35,11 @@ SOURCES = {
     'src/int': '''
         i31_add i31_bitlen i31_decmod i31_decode i31_decred i31_encode i31_fmont i31_iszero
         i31_moddiv i31_modpow i31_modpow2 i31_montmul i31_mulacc i31_muladd i31_ninv31 i31_reduce
-        i31_rshift i31_sub i31_tmont i32_div32''',
+        i31_rshift i31_sub i31_tmont i32_div32 i62_modpow2''',
     'src/rsa': '''
         rsa_i31_keygen rsa_i31_keygen_inner rsa_i31_modulus rsa_i31_pkcs1_sign rsa_i31_pkcs1_vrfy
-        rsa_i31_priv rsa_i31_pub rsa_i31_pubexp rsa_pkcs1_sig_pad rsa_pkcs1_sig_unpad''',
+        rsa_i31_priv rsa_i31_pub rsa_i31_pubexp rsa_i62_keygen rsa_i62_pkcs1_sign rsa_i62_priv
+        rsa_pkcs1_sig_pad rsa_pkcs1_sig_unpad''',
     'src/ec': '''
         ec_keygen ec_p256_m31 ec_pubkey ec_secp256r1 ec_secp384r1 ec_secp521r1 ecdsa_i31_bits
         ecdsa_i31_sign_asn1 ecdsa_i31_sign_raw ecdsa_i31_vrfy_raw ecdsa_rta''',

@@ -40,6 +40,9 @@ struct tv_service {
 /* NV memory as a whole, whoever writes meanwhile. */
 void tv_nv_read(struct tv_platform *platform, uint8_t content[TV_NV_BYTES]);
 void tv_nv_write(struct tv_platform *platform, const uint8_t content[TV_NV_BYTES]);
+/* All of it as a blob; TV_ERROR_NO_ROOT, TV_ERROR_NO_ENTROPY. */
+enum tv_error tv_nv_export(struct tv_platform *platform, struct tv_random *random,
+                           uint8_t blob[TV_NV_BLOB_BYTES]);
 
 /* A number of the micro-TPM's? */
 bool tv_is_service(uint32_t number);

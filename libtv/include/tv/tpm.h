@@ -71,9 +71,12 @@ void tv_root_wipe(struct tv_root *root);
  */
 enum tv_error tv_root_rsa(struct tv_root *root, unsigned cpu);
 
-/* PKCS #1 RSAPublicKey in DER; returns its bytes (270 with a 2048-bit modulus). */
-#define TV_RSA_DER_MAX 280U
-size_t tv_root_rsa_der(const struct tv_root *root, uint8_t der[TV_RSA_DER_MAX]);
+/* Has that been done? */
+bool tv_root_has_rsa(const struct tv_root *root);
+
+/* PKCS #1 RSAPublicKey in DER. */
+#define TV_RSA_DER_BYTES 270U
+void tv_root_rsa_der(const struct tv_root *root, uint8_t der[TV_RSA_DER_BYTES]);
 
 /* Sealing --------------------------------------------------------------------------------------*/
 

@@ -59,6 +59,7 @@ struct suite {
     /* The world. */
     bool stopped, guarded;
     unsigned stopper, stops, polls;
+    uint64_t poll_cycles; /* that each poll takes */
     suite_play *play; /* other CPUs' action at one of the next events */
     void *play_arg;
     unsigned countdown;

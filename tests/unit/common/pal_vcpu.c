@@ -243,5 +243,6 @@ void world_poll(unsigned cpu)
 {
     SUITE_CHECK(!suite.stopped && hw_this_cpu() == cpu);
     suite.polls++;
+    fake_tsc_advance(suite.poll_cycles);
     others(cpu);
 }

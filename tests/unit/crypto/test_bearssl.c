@@ -35,6 +35,8 @@ static void test_rsa(void **state)
     (void)state;
     test_RSA_core("RSA i31", br_rsa_i31_public, br_rsa_i31_private);
     test_RSA_sign("RSA i31", br_rsa_i31_private, br_rsa_i31_pkcs1_sign, br_rsa_i31_pkcs1_vrfy);
+    test_RSA_core("RSA i62", br_rsa_i31_public, br_rsa_i62_private);
+    test_RSA_sign("RSA i62", br_rsa_i62_private, br_rsa_i62_pkcs1_sign, br_rsa_i31_pkcs1_vrfy);
 }
 
 static void test_curves(void **state)

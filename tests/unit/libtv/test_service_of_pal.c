@@ -290,6 +290,24 @@ static void test_nothing_without_keys(void **state)
     assert_memory_equal(suite.tv.platform.root.seal_key, zero, 32);
 }
 
+/* The key of the machine's takes longer than any budget, and other PALs use it too. */
+static void test_making_the_key_is_free(void **state)
+{
+    (void)state;
+    const uint32_t room = 4096;
+    put(AT(4000), &room, 4);
+    uint64_t result;
+    suite.tv.config.budget_ticks = 1000000;
+    suite.poll_cycles = 4 * suite.tv.config.budget_ticks;
+    assert_int_equal(ask(TV_ID_GETPUB, AT(0), AT(4000), 0, 0), TV_OK);
+    assert_true(tv_root_has_rsa(&suite.tv.platform.root));
+    put(AT(4000), &room, 4);
+    assert_int_equal(ask(TV_ID_GETPUB, AT(0), AT(4000), 0, 0), TV_OK);
+    fake_tsc_advance(suite.tv.config.budget_ticks + 1);
+    suite_pal_stop(0, VCPU_STOP_CALL, 0, 0);
+    assert_int_equal(suite_result(0, &pal, &result), TV_ERROR_PAL_TIMEOUT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +319,7 @@ int main(void)
         cmocka_unit_test_setup(test_own_interface, setup),
         cmocka_unit_test_setup(test_quote, setup),
         cmocka_unit_test_setup(test_nv_has_one_owner, setup),
+        cmocka_unit_test_setup(test_making_the_key_is_free, setup),
         cmocka_unit_test_setup(test_nothing_without_keys, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

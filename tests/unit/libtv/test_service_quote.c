@@ -1,6 +1,11 @@
 /* Quotes of both interfaces, and the keys that they are checked with. */
 #include "service_test.h"
 
+static void set_word(uint64_t linear, uint32_t value)
+{
+    memcpy(at(linear), &value, sizeof(value));
+}
+
 static void check_signature(const uint8_t *signature, const uint8_t *data, size_t bytes)
 {
     uint8_t hash[20], expected[20];
@@ -23,6 +28,8 @@ static void test_old_quotes(void **state)
     uint64_t nonce_at = put(0, nonce, sizeof(nonce));
     size_t bytes = tv_composite_sha1(&pcrs, 0x81, composite, digest);
 
+    set_word(LENGTH, TV_RSA_BYTES);
+    set_word(LENGTH + 8, (uint32_t)bytes);
     assert_int_equal(call(TV_QUOTE, put(1, &selection, sizeof(selection)), pair(2, DATA, LENGTH),
                           nonce_at, pair(3, BLOB, LENGTH + 8)),
                      TV_OK);
@@ -46,13 +53,46 @@ static void test_old_quotes(void **state)
     assert_int_equal(call(TV_QUOTE_1, put(1, &many, 4), pair(2, DATA, LENGTH), nonce_at, 0),
                      TV_ERROR_PCR);
 
-    uint8_t der[TV_RSA_DER_MAX];
-    bytes = tv_root_rsa_der(&platform.root, der);
+    uint8_t der[TV_RSA_DER_BYTES];
+    tv_root_rsa_der(&platform.root, der);
+    set_word(LENGTH, 4096);
     assert_int_equal(call(TV_ID_GETPUB, DATA, LENGTH, 0, 0), TV_OK);
-    assert_int_equal(word_at(LENGTH), bytes);
-    assert_memory_equal(at(DATA), der, bytes);
+    assert_int_equal(word_at(LENGTH), sizeof(der));
+    assert_memory_equal(at(DATA), der, sizeof(der));
     platform.root.source = TV_ROOT_NONE;
     assert_int_equal(call(TV_ID_GETPUB, DATA, LENGTH, 0, 0), TV_ERROR_NO_ROOT);
+}
+
+/* Rooms are read, and all that can be refused is before the key is made: it takes seconds. */
+static void test_old_refusals(void **state)
+{
+    (void)state;
+    const uint8_t nonce[20] = {5};
+    const struct tv_pcr_selection selection = {1, 1}, wide = {2, 1};
+    const uint32_t composite_bytes = 3 + 4 + 20, none = 0;
+    uint64_t nonce_at = put(0, nonce, sizeof(nonce)), to = pair(2, DATA, LENGTH);
+    uint64_t composite_to = pair(3, BLOB, LENGTH + 8);
+    uint64_t selected = put(1, &selection, sizeof(selection));
+
+    platform.root.rsa_state = 0;
+    set_word(LENGTH, TV_RSA_BYTES - 1);
+    set_word(LENGTH + 8, composite_bytes);
+    assert_int_equal(call(TV_QUOTE, selected, to, nonce_at, composite_to), TV_ERROR_LENGTH);
+    set_word(LENGTH, TV_RSA_BYTES);
+    set_word(LENGTH + 8, composite_bytes - 1);
+    assert_int_equal(call(TV_QUOTE, selected, to, nonce_at, composite_to), TV_ERROR_LENGTH);
+    assert_int_equal(call(TV_QUOTE, selected, to, NOWHERE, composite_to), TV_ERROR_ADDRESS);
+    assert_int_equal(call(TV_QUOTE, selected, NOWHERE, nonce_at, composite_to), TV_ERROR_ADDRESS);
+    assert_int_equal(call(TV_QUOTE, selected, to, nonce_at, NOWHERE), TV_ERROR_ADDRESS);
+    assert_int_equal(call(TV_QUOTE, put(1, &wide, sizeof(wide)), to, nonce_at, composite_to),
+                     TV_ERROR_PCR);
+    set_word(LENGTH, TV_RSA_DER_BYTES - 1);
+    assert_int_equal(call(TV_ID_GETPUB, DATA, LENGTH, 0, 0), TV_ERROR_LENGTH);
+    assert_int_equal(call(TV_ID_GETPUB, DATA, NOWHERE, 0, 0), TV_ERROR_ADDRESS);
+    assert_int_equal(call(TV_QUOTE_1, put(1, &none, 4), NOWHERE, nonce_at, 0), TV_ERROR_ADDRESS);
+    assert_int_equal(call(TV_QUOTE_1, NOWHERE, to, nonce_at, 0), TV_ERROR_ADDRESS);
+    assert_int_equal(*at(DATA), NOTHING);
+    assert_false(tv_root_has_rsa(&platform.root));
 }
 
 static void test_new_quotes(void **state)
@@ -103,6 +143,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(test_old_quotes),
+        BOTH(test_old_refusals),
         BOTH(test_new_quotes),
         BOTH(test_new_key),
     };

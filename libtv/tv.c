@@ -3,7 +3,9 @@
 #include "context.h"
 #include "pals.h"
 
+#include <base/check.h>
 #include <hw/cpu.h>
+#include <string.h>
 #include <world/world.h>
 
 void tv_init(struct tv *tv, const struct tv_config *config)
@@ -42,6 +44,25 @@ enum tv_error tv_set_random_root(struct tv *tv, bool debug)
     }
     tv_wipe(secret, sizeof(secret));
     return error;
+}
+
+enum tv_error tv_set_nv(struct tv *tv, unsigned owner_bytes, const uint8_t *owner,
+                        const uint8_t *blob)
+{
+    struct tv_platform *platform = &tv->platform;
+
+    CHECK(owner_bytes == 0 || owner_bytes == 20 || owner_bytes == sizeof(platform->nv_owner));
+    if (owner_bytes != 0) {
+        memcpy(platform->nv_owner, owner, owner_bytes);
+    }
+    platform->nv_owner_bytes = owner_bytes;
+    memset(platform->nv, 0, sizeof(platform->nv));
+    if (blob == NULL) {
+        return TV_OK;
+    }
+    return platform->root.source == TV_ROOT_NONE
+               ? TV_ERROR_NO_ROOT
+               : tv_nv_unseal(&platform->root, blob, platform->nv);
 }
 
 bool tv_cpuid(const struct tv *tv, const struct vcpu *vcpu, uint32_t ecx,

@@ -30,29 +30,36 @@ static void make_memmap(void)
     }
 }
 
-/* The module whose string begins with this word, and what follows the word. */
-static const struct hw_module *find_module(const struct hw_boot_info *boot, const char *word,
-                                           const char **rest)
+const struct hw_module *nacre_find_module(const char *word, const char **rest)
 {
     size_t length = strlen(word);
 
-    for (unsigned i = 0; i < boot->module_count; i++) {
-        const char *string = options_skip_path(boot->modules[i].string);
+    for (unsigned i = 0; i < nacre.boot->module_count; i++) {
+        const char *string = options_skip_path(nacre.boot->modules[i].string);
         if (strncmp(string, word, length) == 0 &&
             (string[length] == ' ' || string[length] == '\0')) {
             *rest = string + length + strspn(string + length, " ");
-            return &boot->modules[i];
+            return &nacre.boot->modules[i];
         }
     }
     return NULL;
 }
 
+/* Those for the hypapp start no guest. */
+static bool has_guest_modules(void)
+{
+    const char *unused;
+    unsigned others = (nacre_find_module(NACRE_MODULE_SECRET, &unused) != NULL) +
+                      (nacre_find_module(NACRE_MODULE_NV, &unused) != NULL);
+
+    return nacre.boot->module_count > others;
+}
+
 static void load_direct(void)
 {
     const char *cmdline = "", *unused;
-    const struct hw_boot_info *boot = nacre.boot;
-    const struct hw_module *kernel = find_module(boot, "kernel", &cmdline);
-    const struct hw_module *initrd = find_module(boot, "initrd", &unused);
+    const struct hw_module *kernel = nacre_find_module("kernel", &cmdline);
+    const struct hw_module *initrd = nacre_find_module("initrd", &unused);
     struct vcpu *vcpu = &nacre.cpu[0].vcpu;
     struct linux_entry entry;
 
@@ -67,7 +74,7 @@ static void load_direct(void)
         .initrd_bytes = initrd != NULL ? initrd->bytes : 0,
         .cmdline = cmdline,
         .map = &nacre.memmap,
-        .rsdp = boot->rsdp,
+        .rsdp = nacre.boot->rsdp,
     };
     enum linux_error error = linux_load(&request, &entry);
     if (error != LINUX_OK) {
@@ -99,7 +106,7 @@ static void load_chain(void)
 void nacre_load_guest(void)
 {
     make_memmap();
-    if (options_boot(&nacre.options, nacre.boot->module_count) == APP_BOOT_DIRECT) {
+    if (options_boot(&nacre.options, has_guest_modules()) == APP_BOOT_DIRECT) {
         load_direct();
     } else {
         load_chain();

@@ -84,6 +84,14 @@ _Noreturn void nacre_run(unsigned cpu);              /* run.c: the guest, until 
 /* app_ap_main() is this: VMX operation, wait for the guest's start-up IPI, run. */
 _Noreturn void nacre_run_ap(unsigned cpu);
 
+/* Modules that are not the guest's: the root secret of PALs, and their NV memory. */
+#define NACRE_MODULE_SECRET "secret"
+#define NACRE_MODULE_NV "nv"
+
+/* The module whose string begins with this word, and what follows the word; NULL: none (guest.c).
+ */
+const struct hw_module *nacre_find_module(const char *word, const char **rest);
+
 /* pal-budget= in TSC ticks; 0: no limit (setup.c). */
 uint64_t nacre_pal_budget(void);
 

@@ -14,7 +14,7 @@ struct text {
 };
 
 static const char OPTIONS_KNOWN[] = "console= log= boot= drive= mem= region= on-panic= "
-                                    "pal-budget=";
+                                    "pal-budget= nv-owner=";
 
 static bool is_blank(char c)
 {
@@ -220,6 +220,26 @@ static enum status parse_up_to(struct text value, uint64_t most, uint32_t *resul
     return STATUS_OK;
 }
 
+/* Hexadecimal, of SHA-1 or SHA-256. */
+static enum status parse_digest(struct text value, struct app_options *options)
+{
+    uint8_t digest[OPTIONS_DIGEST_MAX] = {0};
+
+    if (value.bytes != 40 && value.bytes != 64) {
+        return STATUS_INVALID;
+    }
+    for (size_t i = 0; i < value.bytes; i++) {
+        unsigned digit = digit_value(value.start[i]);
+        if (digit > 15) {
+            return STATUS_INVALID;
+        }
+        digest[i / 2] = (uint8_t)(digest[i / 2] << 4 | digit);
+    }
+    memcpy(options->nv_owner, digest, sizeof(digest));
+    options->nv_owner_bytes = (unsigned)value.bytes / 2;
+    return STATUS_OK;
+}
+
 /* *usage: how the option is written, NULL for a word that is not known. */
 static enum status parse_word(struct text word, struct app_options *options, const char **usage)
 {
@@ -258,6 +278,10 @@ static enum status parse_word(struct text word, struct app_options *options, con
     if (text_is(name, "pal-budget")) {
         *usage = "pal-budget=MILLISECONDS, at most 10000, or 0 for no limit";
         return parse_up_to(value, OPTIONS_PAL_BUDGET_MAX_MS, &options->pal_budget_ms);
+    }
+    if (text_is(name, "nv-owner")) {
+        *usage = "nv-owner=DIGEST, 40 or 64 hexadecimal digits: PCR 0 of a PAL";
+        return parse_digest(value, options);
     }
     *usage = NULL;
     return STATUS_INVALID;
@@ -316,12 +340,12 @@ enum status options_parse(const char *cmdline, struct app_options *options,
     }
 }
 
-enum app_boot options_boot(const struct app_options *options, unsigned module_count)
+enum app_boot options_boot(const struct app_options *options, bool has_guest_modules)
 {
     if (options->boot != APP_BOOT_AUTO) {
         return options->boot;
     }
-    return module_count > 0 ? APP_BOOT_DIRECT : APP_BOOT_CHAIN;
+    return has_guest_modules ? APP_BOOT_DIRECT : APP_BOOT_CHAIN;
 }
 
 /* BIOS drive numbers: disks count from 80h, emulation-free CD-ROM drives from E0h. */

@@ -24,15 +24,19 @@ enum app_boot { APP_BOOT_AUTO, APP_BOOT_DIRECT, APP_BOOT_CHAIN };
 #define OPTIONS_PAL_BUDGET_MS 100
 #define OPTIONS_PAL_BUDGET_MAX_MS 10000
 
+#define OPTIONS_DIGEST_MAX 32
+
 struct app_options {
     struct hw_console_config console;
     enum log_level log;
     enum app_boot boot;
     uint8_t drive; /* BIOS drive of chain mode, valid if drive_given */
     bool drive_given;
-    uint64_t memory_limit_bytes; /* RAM from this address up is kept from the guest */
-    bool panic_reset;            /* reset, not halt, after a broken invariant */
-    uint32_t pal_budget_ms;      /* a PAL that runs longer is ended; 0: no limit */
+    uint64_t memory_limit_bytes;          /* RAM from this address up is kept from the guest */
+    bool panic_reset;                     /* reset, not halt, after a broken invariant */
+    uint32_t pal_budget_ms;               /* a PAL that runs longer is ended; 0: no limit */
+    unsigned nv_owner_bytes;              /* of nv_owner: 20 (SHA-1), 32 (SHA-256), 0: nobody */
+    uint8_t nv_owner[OPTIONS_DIGEST_MAX]; /* PCR 0 of the PAL that may use the NV memory */
 };
 
 /* Longest message of options_parse() with its NUL; longer words are cut in it. */
@@ -49,7 +53,7 @@ enum status options_parse(const char *cmdline, struct app_options *options,
                           char message[static OPTIONS_MESSAGE_BYTES]);
 
 /* The mode that AUTO stands for: direct if there is a module to boot, else chain. */
-enum app_boot options_boot(const struct app_options *options, unsigned module_count);
+enum app_boot options_boot(const struct app_options *options, bool has_guest_modules);
 
 /*
  * The drive for chain mode: as given, else the disk that we were loaded from, else the first disk

@@ -1,5 +1,6 @@
 /* The default hypapp: TrustVisor, which keeps PALs away from the guest (libtv). */
 #include "nacre.h"
+#include "root.h"
 
 #include <base/bits.h>
 #include <base/log.h>
@@ -27,14 +28,6 @@ static void start_trustvisor(void)
     tv_init(&tv, &config);
 }
 
-/* For lack of one that lasts: what is sealed can be opened until the next boot. */
-static void make_root(void)
-{
-    if (tv_set_random_root(&tv, NACRE_DEBUG) != TV_OK) {
-        log_warn("the CPU has no random numbers: PALs can neither seal nor be quoted");
-    }
-}
-
 _Noreturn void app_main(const struct hw_boot_info *boot)
 {
     nacre_options(boot);
@@ -43,7 +36,7 @@ _Noreturn void app_main(const struct hw_boot_info *boot)
     nacre_build_tables();
     nacre_isolate();
     start_trustvisor();
-    make_root();
+    root_make(&tv);
     nacre_start_cpus();
     nacre_load_guest();
     nacre_run(0);

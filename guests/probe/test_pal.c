@@ -155,6 +155,11 @@ static void one_call(enum user_kind kind, uint32_t number)
     user.frame.rdx = crafted();
     user.frame.rsi = crafted();
     user.frame.rdi = crafted() & (number == TV_SHARE ? 15 : ~0ULL);
+    if (number ==
+        TV_NV_EXPORT) { /* writes where it is told, and this guest lets ring 3 write all */
+        user.frame.rcx = user_linear((random_next() & 1) != 0 ? PAGE_BUFFER : PAGE_ABSENT) -
+                         random_next() % (2 * TV_NV_BLOB_BYTES);
+    }
     user.frame.rax = (random_next() << 32) | number;
     struct frame before = user.frame;
     enum tv_error wanted = expected(kind, number);

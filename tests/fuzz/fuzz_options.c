@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (status == STATUS_OK) {
         FUZZ_CHECK(options.memory_limit_bytes >= OPTIONS_MIN_MEMORY_BYTES);
     }
-    (void)options_boot(&options, 1);
+    (void)options_boot(&options, true);
     (void)options_drive(&options, 0x80);
     free(line);
     return 0;

@@ -138,6 +138,14 @@ void tv_set_root(struct tv *tv, enum tv_root_source source, bool debug,
 /* A root secret for this boot alone.  TV_ERROR_NO_ENTROPY: there is no root. */
 enum tv_error tv_set_random_root(struct tv *tv, bool debug);
 
+/*
+ * Boot CPU, after the root is set: whose the NV memory is (PCR 0: 20 bytes SHA-1, 32 bytes SHA-256,
+ * 0: nobody's), and what is in it: blob of an earlier boot (TV_NV_EXPORT) or NULL for zeros.
+ * TV_ERROR_BLOB_FORMAT, _CHANGED (or of another root), _NO_ROOT: zeros.
+ */
+enum tv_error tv_set_nv(struct tv *tv, unsigned owner_bytes, const uint8_t *owner,
+                        const uint8_t *blob);
+
 struct tv_cpuid_result {
     uint32_t eax, ebx, ecx, edx;
 };

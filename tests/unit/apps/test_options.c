@@ -171,16 +171,39 @@ static void test_unknown_word_is_named_and_what_came_before_is_kept(void **state
     assert_true(strlen(message) < OPTIONS_MESSAGE_BYTES - 1);
 }
 
+#define SHA1_DIGITS "0123456789abcdefABCDEF000102030405060708"
+#define SHA256_DIGITS SHA1_DIGITS "f0e0d0c0b0a090807060504f"
+
+static void test_owner_of_nv_memory(void **state)
+{
+    static const uint8_t start[] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xab};
+    (void)state;
+    accepts("");
+    assert_int_equal(options.nv_owner_bytes, 0);
+    accepts("nv-owner=" SHA1_DIGITS);
+    assert_int_equal(options.nv_owner_bytes, 20);
+    assert_memory_equal(options.nv_owner, start, sizeof(start));
+    assert_int_equal(options.nv_owner[19], 0x08);
+    accepts("nv-owner=" SHA256_DIGITS);
+    assert_int_equal(options.nv_owner_bytes, 32);
+    assert_int_equal(options.nv_owner[31], 0x4f);
+    refuses("nv-owner=", STATUS_INVALID, "40 or 64 hexadecimal digits");
+    refuses("nv-owner=" SHA1_DIGITS "0", STATUS_INVALID, "40 or 64");
+    refuses("nv-owner=g123456789abcdefABCDEF000102030405060708", STATUS_INVALID, "40 or 64");
+    refuses("nv-owner=" SHA256_DIGITS "00", STATUS_INVALID, "40 or 64");
+    assert_int_equal(options.nv_owner_bytes, 0);
+}
+
 static void test_mode_follows_the_modules_unless_told(void **state)
 {
     (void)state;
     accepts("");
-    assert_int_equal(options_boot(&options, 0), APP_BOOT_CHAIN);
-    assert_int_equal(options_boot(&options, 2), APP_BOOT_DIRECT);
+    assert_int_equal(options_boot(&options, false), APP_BOOT_CHAIN);
+    assert_int_equal(options_boot(&options, true), APP_BOOT_DIRECT);
     accepts("boot=chain");
-    assert_int_equal(options_boot(&options, 2), APP_BOOT_CHAIN);
+    assert_int_equal(options_boot(&options, true), APP_BOOT_CHAIN);
     accepts("boot=direct");
-    assert_int_equal(options_boot(&options, 0), APP_BOOT_DIRECT);
+    assert_int_equal(options_boot(&options, false), APP_BOOT_DIRECT);
 }
 
 static void test_skip_path(void **state)
@@ -228,6 +251,7 @@ int main(void)
         cmocka_unit_test(test_drive),
         cmocka_unit_test(test_memory_req_mem_3),
         cmocka_unit_test(test_unknown_word_is_named_and_what_came_before_is_kept),
+        cmocka_unit_test(test_owner_of_nv_memory),
         cmocka_unit_test(test_mode_follows_the_modules_unless_told),
         cmocka_unit_test(test_skip_path),
         cmocka_unit_test(test_random_lines),

@@ -267,8 +267,7 @@ static void test_nv_has_one_owner(void **state)
     (void)state;
     uint8_t content[TV_NV_BYTES] = {1, 2, 3};
     assert_int_equal(ask(TV_NV_READALL, AT(0), 0, 0, 0), TV_ERROR_NV_OWNER);
-    suite.tv.platform.nv_owner_bytes = 20;
-    memcpy(suite.tv.platform.nv_owner, pcrs()->identity.sha1, 20);
+    assert_int_equal(tv_set_nv(&suite.tv, 20, pcrs()->identity.sha1, NULL), TV_OK);
     assert_int_equal(ask(TV_NV_GETSIZE, AT(0), 0, 0, 0), TV_OK);
     assert_int_equal(get32(AT(0)), TV_NV_BYTES);
     put(AT(0), content, sizeof content);
@@ -278,6 +277,42 @@ static void test_nv_has_one_owner(void **state)
     assert_int_equal(content[2], 3);
     assert_int_equal(ask(TV_PCREXT, 0, AT(0), 0, 0), TV_OK); /* gives the right up */
     assert_int_equal(ask(TV_NV_READALL, AT(0), 0, 0, 0), TV_ERROR_NV_OWNER);
+}
+
+/* A boot ends, and the next one has the same root secret, or not. */
+static void test_nv_outlives_a_boot(void **state)
+{
+    (void)state;
+    const uint8_t secret[TV_ROOT_BYTES] = {9}, other[TV_ROOT_BYTES] = {8};
+    uint8_t content[TV_NV_BYTES] = {1, 2, 3}, blob[TV_NV_BLOB_BYTES], read[TV_NV_BYTES];
+    struct tv_platform *platform = &suite.tv.platform;
+
+    tv_set_root(&suite.tv, TV_ROOT_MODULE, false, secret);
+    assert_int_equal(tv_set_nv(&suite.tv, 32, pcrs()->identity.sha256, NULL), TV_OK);
+    put(AT(0), content, sizeof content);
+    assert_int_equal(ask(TV_NV_WRITEALL, AT(0), 0, 0, 0), TV_OK);
+    assert_int_equal(tv_nv_export(platform, &suite.tv.cpu[0].random, blob), TV_OK);
+
+    begin(SUITE_32);
+    tv_set_root(&suite.tv, TV_ROOT_MODULE, false, secret);
+    assert_int_equal(tv_set_nv(&suite.tv, 20, pcrs()->identity.sha1, blob), TV_OK);
+    assert_int_equal(ask(TV_NV_READALL, AT(64), 0, 0, 0), TV_OK);
+    get(AT(64), read, sizeof read);
+    assert_memory_equal(read, content, sizeof content);
+
+    blob[50] ^= 1;
+    assert_int_equal(tv_set_nv(&suite.tv, 20, pcrs()->identity.sha1, blob), TV_ERROR_BLOB_CHANGED);
+    blob[50] ^= 1;
+    tv_set_root(&suite.tv, TV_ROOT_MODULE, false, other);
+    assert_int_equal(tv_set_nv(&suite.tv, 20, pcrs()->identity.sha1, blob), TV_ERROR_BLOB_CHANGED);
+    tv_nv_read(platform, read);
+    assert_int_equal(read[0], 0);
+    blob[0] ^= 1;
+    assert_int_equal(tv_set_nv(&suite.tv, 0, NULL, blob), TV_ERROR_BLOB_FORMAT);
+    assert_int_equal(ask(TV_NV_READALL, AT(64), 0, 0, 0), TV_ERROR_NV_OWNER);
+    tv_root_wipe(&platform->root);
+    assert_int_equal(tv_set_nv(&suite.tv, 0, NULL, blob), TV_ERROR_NO_ROOT);
+    assert_int_equal(tv_nv_export(platform, &suite.tv.cpu[0].random, blob), TV_ERROR_NO_ROOT);
 }
 
 static void test_nothing_without_keys(void **state)
@@ -319,6 +354,7 @@ int main(void)
         cmocka_unit_test_setup(test_own_interface, setup),
         cmocka_unit_test_setup(test_quote, setup),
         cmocka_unit_test_setup(test_nv_has_one_owner, setup),
+        cmocka_unit_test_setup(test_nv_outlives_a_boot, setup),
         cmocka_unit_test_setup(test_making_the_key_is_free, setup),
         cmocka_unit_test_setup(test_nothing_without_keys, setup),
     };

@@ -32,14 +32,15 @@ static void make_memmap(void)
 
 const struct hw_module *nacre_find_module(const char *word, const char **rest)
 {
+    const struct hw_boot_info *boot = nacre.boot;
     size_t length = strlen(word);
 
-    for (unsigned i = 0; i < nacre.boot->module_count; i++) {
-        const char *string = options_skip_path(nacre.boot->modules[i].string);
+    for (unsigned i = 0; i < boot->module_count; i++) {
+        const char *string = options_skip_path(boot->modules[i].string);
         if (strncmp(string, word, length) == 0 &&
             (string[length] == ' ' || string[length] == '\0')) {
             *rest = string + length + strspn(string + length, " ");
-            return &nacre.boot->modules[i];
+            return &boot->modules[i];
         }
     }
     return NULL;
@@ -58,6 +59,7 @@ static bool has_guest_modules(void)
 static void load_direct(void)
 {
     const char *cmdline = "", *unused;
+    const struct hw_boot_info *boot = nacre.boot;
     const struct hw_module *kernel = nacre_find_module("kernel", &cmdline);
     const struct hw_module *initrd = nacre_find_module("initrd", &unused);
     struct vcpu *vcpu = &nacre.cpu[0].vcpu;
@@ -74,7 +76,7 @@ static void load_direct(void)
         .initrd_bytes = initrd != NULL ? initrd->bytes : 0,
         .cmdline = cmdline,
         .map = &nacre.memmap,
-        .rsdp = nacre.boot->rsdp,
+        .rsdp = boot->rsdp,
     };
     enum linux_error error = linux_load(&request, &entry);
     if (error != LINUX_OK) {

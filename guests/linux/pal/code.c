@@ -169,3 +169,20 @@ PAL uintptr_t pal_hypercall(uintptr_t number, uintptr_t argument)
                      : "memory", "cc");
     return result;
 }
+
+PAL uintptr_t pal_service(struct pal_request *request)
+{
+    uintptr_t start = (uintptr_t)request, result = request->number, argument[4];
+
+    for (uint32_t i = 0; i < request->address_count; i++) {
+        *(volatile uintptr_t *)(start + request->address_at[i]) += start;
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        argument[i] = request->argument[i] + (request->plain[i] == 0 ? start : 0);
+    }
+    __asm__ volatile("vmcall"
+                     : "+a"(result)
+                     : "c"(argument[0]), "d"(argument[1]), "S"(argument[2]), "D"(argument[3])
+                     : "memory", "cc");
+    return result;
+}

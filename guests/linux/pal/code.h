@@ -65,6 +65,20 @@ enum pal_misdeed {
 };
 uintptr_t pal_misbehave(uintptr_t misdeed, uintptr_t address);
 
+/*
+ * A hypercall whose structures are a pointer parameter of the PAL's: addresses in them, and those
+ * that are arguments, are distances from the parameter's start until the PAL makes them addresses.
+ */
+struct pal_request {
+    uint32_t number;
+    uint32_t address_count;
+    uint32_t address_at[6]; /* words to which the start is added */
+    uintptr_t argument[4];  /* CX, DX, SI, DI */
+    uint32_t plain[4];      /* not 0: the argument is no address */
+    uint8_t byte[2560];
+};
+uintptr_t pal_service(struct pal_request *request);
+
 /* The section's bounds, from the linker. */
 extern const uint8_t __start_pal_code[], __stop_pal_code[];
 

@@ -14,6 +14,8 @@ void command_storm(int count, char *const arguments[]);
 void command_vector(int count, char *const arguments[]);
 void command_new(int count, char *const arguments[]);
 void command_death(int count, char *const arguments[]);
+void command_keep(int count, char *const arguments[]);
+void command_back(int count, char *const arguments[]);
 void command_bench(int count, char *const arguments[]);
 
 /* Parts of them in files of their own. */

@@ -23,6 +23,8 @@ static const struct {
     {"vector", command_vector}, /* x87, SSE and AVX */
     {"new", command_new},       /* Nacre's own interface */
     {"death", command_death},   /* processes that die with a PAL, or look into another's */
+    {"keep", command_keep},     /* secrets that outlive a boot: make them */
+    {"back", command_back},     /* and have them back in the next one */
     {"bench", command_bench},   /* OPERATION [N]: what things cost, in ticks of the TSC */
 };
 

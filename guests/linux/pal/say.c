@@ -63,6 +63,25 @@ void say_bench(const char *bench, const char *first, uint64_t first_value, const
     finish();
 }
 
+void say_bytes(const char *name, const uint8_t *from, unsigned bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned of_a_line = 48;
+
+    for (unsigned done = 0; done < bytes; done += of_a_line) {
+        unsigned end = bytes - done < of_a_line ? bytes : done + of_a_line;
+        begin("kept");
+        put_text(" ");
+        put_text(name);
+        put_text("=");
+        for (unsigned i = done; i < end; i++) {
+            const char pair[] = {digits[from[i] >> 4], digits[from[i] & 15], '\0'};
+            put_text(pair);
+        }
+        finish();
+    }
+}
+
 void say_ok(void)
 {
     say("ok", "checks", checks);

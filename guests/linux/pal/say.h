@@ -19,6 +19,8 @@ void say(const char *what, const char *name, uint64_t value);
 /* NACRE-GUEST: bench NAME FIRST=.. SECOND=.. width=.. */
 void say_bench(const char *bench, const char *first, uint64_t first_value, const char *second,
                uint64_t second_value);
+/* NACRE-GUEST: pal-NAME kept width=.. NAME=HEX, in as many lines as it takes. */
+void say_bytes(const char *name, const uint8_t *from, unsigned bytes);
 void say_ok(void);
 
 /* Each counts as a check; if it does not hold, the program says so and ends. Any thread. */

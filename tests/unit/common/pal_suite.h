@@ -60,7 +60,7 @@ struct suite {
     bool stopped, guarded;
     unsigned stopper, stops, polls;
     uint64_t poll_cycles; /* that each poll takes */
-    suite_play *play; /* other CPUs' action at one of the next events */
+    suite_play *play;     /* other CPUs' action at one of the next events */
     void *play_arg;
     unsigned countdown;
     unsigned events; /* calls of world_stop() and world_poll() since suite_interfere() */

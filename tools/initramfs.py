@@ -61,7 +61,7 @@ def compile_facts(architecture):
 def compile_client(architecture, name, sources, flags=()):
     """A program of guests/linux that uses the SDK."""
     sdk, libtv = os.path.join(ROOT, "sdk"), os.path.join(ROOT, "libtv")
-    shared = [SHARED, os.path.join(sdk, "nacre.c"), os.path.join(libtv, "abi.c"),
+    shared = [SHARED, os.path.join(sdk, "program", "nacre.c"), os.path.join(libtv, "abi.c"),
               os.path.join(sdk, "include/nacre/nacre.h"), os.path.join(libtv, "include/tv/abi.h")]
     return compile_program(architecture, name, sources + shared,
                            [os.path.join(sdk, "include"), os.path.join(libtv, "include")], flags)

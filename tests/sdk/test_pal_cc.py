@@ -4,7 +4,7 @@ import os
 import tempfile
 import unittest
 
-import sdk
+import toolkit as sdk
 
 GOOD = '#include <nacre/pal.h>\nstatic int one(int i) { return i + 1; }\nPAL(one, PAL_INTEGER);\n'
 MAIN = r'''

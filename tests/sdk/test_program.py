@@ -5,7 +5,7 @@ import re
 import tempfile
 import unittest
 
-import sdk
+import toolkit as sdk
 
 ALL_PAL, ALL = os.path.join(sdk.HERE, 'all.pal.c'), os.path.join(sdk.HERE, 'all.c')
 KEEPER_PAL = r'''

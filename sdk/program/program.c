@@ -187,13 +187,34 @@ static bool enter(const struct pal *pal)
     return false;
 }
 
+/*
+ * The hypervisor takes the page tables as they are, and nobody loads a page for it: a page that was
+ * never written, or is still shared with a parent process, is made the caller's own here.
+ */
+static void touch(const struct tv_pal_parameter *parameter, uintptr_t start)
+{
+    uintptr_t end = start + (uintptr_t)parameter->size;
+
+    for (uintptr_t at = start; at < end; at = (at | (PAL_PAGE_BYTES - 1)) + 1) {
+        if (parameter->direction == TV_IN) {
+            (void)*(volatile uint8_t *)at;
+        } else {
+            (void)__atomic_fetch_or((uint8_t *)at, 0, __ATOMIC_RELAXED);
+        }
+    }
+}
+
 static enum tv_error call_real(struct pal *pal, uint64_t *result, const uintptr_t *arguments,
                                unsigned count)
 {
     uint64_t wide[TV_PARAMS_MAX];
 
     for (unsigned i = 0; i < count; i++) {
+        const struct tv_pal_parameter *parameter = &pal->description->parameter[i];
         wide[i] = arguments[i];
+        if (parameter->type == TV_PARAM_POINTER) {
+            touch(parameter, arguments[i]);
+        }
     }
     struct tv_pal_call call = {
         .id = pal->id, .argument_count = count, .arguments = (uintptr_t)wide};

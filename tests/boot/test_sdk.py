@@ -17,10 +17,13 @@ WORK = """
 do_programs() {
     echo 0 > /proc/sys/vm/compact_unevictable_allowed
     for program in /kept/run-*; do
-        sh $program > /tmp/said 2>&1 || say "programs failed: $program status=$?"
+        sh $program > /tmp/said 2>&1 || {
+            say "programs failed: $program status=$?"
+            dmesg | tail -n 3 >> /tmp/said
+        }
         sed "s|^|NACRE-GUEST: said ${program#/kept/run-} |" /tmp/said
+        sleep 1 # until the console has shown it: Nacre's own lines are put in between
     done
-    sleep 1 # until the console has shown it
     say "programs ok"
 }
 do_shell() { do_programs; }
@@ -33,7 +36,8 @@ def initrd(name, arch, files, commands):
         work = file.read() + WORK
     files = dict(files, **{"bin/work": work.encode()})
     files.update({"kept/run-" + what: line.encode() for what, line in commands.items()})
-    members = [("kept", stat.S_IFDIR | 0o755)]
+    folders = {"kept"} | {os.path.dirname(path) for path in files if path.startswith("kept/")}
+    members = [(folder, stat.S_IFDIR | 0o755) for folder in sorted(folders)]
     members += [(path, stat.S_IFREG | 0o755, data) for path, data in sorted(files.items())]
     with open(initramfs.build(arch), "rb") as file:
         base = file.read()

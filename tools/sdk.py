@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 
+import sdk_verify
 from common import BUILD, ROOT, Failure, main, private_name, run
 
 sys.path.insert(0, os.path.join(ROOT, "site_scons"))
@@ -42,8 +43,6 @@ SIMULATION_INCLUDE = ["libtv", "libtv/include", "libtv/api", "libvmx/api", "libb
 SIMULATION_FLAGS = {64: FIXED, 32: [*FIXED, "-Wno-conversion",
                                     "-Dbr_rsa_i62_keygen=br_rsa_i31_keygen",
                                     "-Dbr_rsa_i62_pkcs1_sign=br_rsa_i31_pkcs1_sign"]}
-# Of what only BearSSL's own tests use in the image.
-VERIFY_CRYPTO = ["ecdsa_atr.c", "ecdsa_i31_vrfy_asn1.c"]
 SIMULATION_SYMBOLS = ["pal_simulation_begin", "pal_simulation_call", "pal_simulation_end"]
 
 
@@ -166,27 +165,6 @@ def libraries(builder, bearssl, width):
     return complete
 
 
-def verifier(builder, bearssl):
-    """nacre-verify, for this machine."""
-    flags = [*COMMON, *WARNINGS, "-D_GNU_SOURCE", "-I" + os.path.join(ROOT, "sdk/include"),
-             *("-I" + path for path in SIMULATION_INCLUDE),
-             *(word for path in bearssl.include for word in ("-isystem", path))]
-    sources = sorted(glob.glob("sdk/verify/*.c")) + ["libtv/measure.c"]
-    crypto = [*COMMON, *("-D" + word for word in bearssl.defines), *bearssl.flags]
-    objects = builder.objects(sources, flags)
-    objects += builder.objects([*bearssl.sources, *(path for path in bearssl.test_sources if
-                                                    os.path.basename(path) in VERIFY_CRYPTO)],
-                               crypto)
-    target = os.path.join(OUT, "bin/nacre-verify")
-
-    def complete():
-        temporary = private_name(target)
-        run(["gcc", "-o", temporary, *results(objects)])
-        os.replace(temporary, target)
-        yield target
-    return complete
-
-
 def command(arguments):
     if arguments:
         raise Failure("usage: tools/sdk.py", 2)
@@ -201,10 +179,11 @@ def command(arguments):
         raise Failure(str(reason))
     install_files(bearssl)
     builder = Builder()
-    for complete in [*(libraries(builder, bearssl, width) for width in WIDTHS),
-                     verifier(builder, bearssl)]:
+    verifier = builder.pool.submit(sdk_verify.build, OUT)
+    for complete in [libraries(builder, bearssl, width) for width in WIDTHS]:
         for path in complete():
             print(os.path.relpath(path))
+    print(os.path.relpath(verifier.result()))
     return 0
 
 

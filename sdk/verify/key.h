@@ -1,31 +1,29 @@
 /*
- * Public keys as people have them: DER, or PEM around it.  Pure: works on the bytes given, which
- * may be anything.
+ * Public keys of quotes, out of DER or PEM.  Only the two kinds that Nacre has are taken, so a key
+ * is known by its first bytes.  Functions return NULL, or what is wrong with the file.
  */
 #ifndef VERIFY_KEY_H
 #define VERIFY_KEY_H
 
-#include <bearssl.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <tv/abi.h>
+#include <tv/tpm.h>
 
-#define KEY_DER_MAX 1024U
+#define VERIFY_POINT_BYTES 65U
 
-/* DER, taken out of PEM if it is that; its bytes, 0: neither. */
-size_t key_der(const uint8_t *file, size_t bytes, uint8_t der[KEY_DER_MAX]);
-
-struct p256_key {
-    const uint8_t *point; /* 65 bytes, in der */
-    uint8_t id[32];       /* SHA-256 of der */
+struct verify_p256 {
+    uint8_t point[VERIFY_POINT_BYTES]; /* uncompressed */
+    uint8_t id[32];                    /* SHA-256 of the SubjectPublicKeyInfo */
 };
 
-/* der: a SubjectPublicKeyInfo of a key on P-256 (RFC 5480), and nothing after it. */
-bool key_p256(const uint8_t *der, size_t bytes, struct p256_key *key);
+struct verify_rsa {
+    uint8_t modulus[TV_RSA_BYTES]; /* the exponent is 65537 */
+};
 
-/* der: a SubjectPublicKeyInfo (RFC 3279) or RSAPublicKey (PKCS #1) of 2048 bits; *key points there.
- */
-bool key_rsa(const uint8_t *der, size_t bytes, br_rsa_public_key *key);
+/* SubjectPublicKeyInfo (RFC 5480). */
+const char *verify_key_p256(struct verify_p256 *key, const uint8_t *file, size_t bytes);
+
+/* SubjectPublicKeyInfo, or RSAPublicKey of PKCS #1 (which ID_GETPUB gives). */
+const char *verify_key_rsa(struct verify_rsa *key, const uint8_t *file, size_t bytes);
 
 #endif

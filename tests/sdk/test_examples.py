@@ -83,7 +83,8 @@ class Examples(unittest.TestCase):
             self.refuses(self.example(width, 'signing-key', 'sign', 'key', 'file'), 'changed')
             self.refuses(self.example(width, 'signing-key', 'sign', 'file', 'file'), 'not a file')
             self.refuses(self.example(width, 'signing-key', 'sign', 'none', 'file'), 'No such file')
-            self.refuses(self.example(width, 'signing-key', 'attest', 'key', 'zz', 'x'), 'digits', 2)
+            self.refuses(self.example(width, 'signing-key', 'attest', 'key', 'zz', 'x'), 'digits',
+                         2)
             self.refuses(self.example(width, 'signing-key', 'sign'), 'usage', 2)
 
     def attest(self, width):

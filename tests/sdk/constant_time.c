@@ -221,7 +221,8 @@ static void try_rsa(void)
 
 /* The planted faults. */
 
-__attribute__((noinline)) static bool careless_equal(const uint8_t *a, const uint8_t *b, size_t size)
+__attribute__((noinline)) static bool careless_equal(const uint8_t *a, const uint8_t *b,
+                                                     size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         if (a[i] != b[i]) {

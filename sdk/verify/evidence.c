@@ -1,6 +1,7 @@
 /* Evidence of Nacre's own interface. */
 #include "quote.h"
 
+#include <nacre/simulation.h>
 #include <string.h>
 
 #define DIGEST_BYTES 32U
@@ -86,6 +87,7 @@ const char *verify_evidence(struct verify_statement *statement,
                             const struct verify_expected *expected, const struct verify_p256 *key,
                             const uint8_t *evidence, size_t bytes)
 {
+    static const uint8_t simulated[] = PAL_SIMULATION_KEY_ID;
     struct tv_evidence head;
     const char *refused = read_head(&head, evidence, bytes);
 
@@ -94,6 +96,9 @@ const char *verify_evidence(struct verify_statement *statement,
     }
     if (memcmp(head.key, key->id, sizeof(head.key)) != 0) {
         return "made with another key";
+    }
+    if (memcmp(head.key, simulated, sizeof(head.key)) == 0 && head.root != TV_ROOT_SIMULATED) {
+        return "key is the simulation's, which everybody has";
     }
     if (!is_signed(key, evidence, head.signed_bytes, bytes)) {
         return "signature is wrong: evidence was changed, or is not by this key";

@@ -4,10 +4,12 @@
  *     make_quotes FOLDER SHA256 SHA1 NONCE32 NONCE20
  *
  * The measurements are the PAL's; registers 1 and 7 have been extended with its data, 64 times 'd'.
- * key.der and rsa.der are the public keys, other.der and other-rsa.der those of another secret.
+ * key.der and rsa.der are the public keys, other.der and other-rsa.der those of another secret,
+ * simulation.der and simulation-rsa.der those of the secret that everybody knows.
  */
 #include "options.h"
 
+#include <nacre/simulation.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,5 +142,8 @@ int main(int argc, char **argv)
         root.debug = kinds[i].debug;
         make(&root, &pcrs, argv[1], kinds[i].name, argv + 4);
     }
+    tv_root_init(&other, TV_ROOT_MODULE, false, (const uint8_t *)PAL_SIMULATION_SECRET);
+    save_keys(&other, argv[1], "simulation.der", "simulation-rsa.der");
+    make(&other, &pcrs, argv[1], "forged", argv + 4);
     return 0;
 }

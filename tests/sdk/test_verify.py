@@ -226,6 +226,10 @@ class Evidence(Case):
                            'signed')
             self.assertIn(verdict, said.stdout)
 
+    def test_everybodys_key(self):
+        """Who simulates can sign anything with that key, and say that it is real."""
+        self.says(self.command('forged', key='simulation.der'), 1, 'which everybody has')
+
     def test_refused(self):
         other = ('1' if identity[0] == '0' else '0') + identity[1:]
         self.says(self.command(nonce='5b' + NONCE[2:]), 1, 'nonce is another one')

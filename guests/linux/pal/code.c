@@ -180,9 +180,11 @@ PAL uintptr_t pal_service(struct pal_request *request)
     for (unsigned i = 0; i < 4; i++) {
         argument[i] = request->argument[i] + (request->plain[i] == 0 ? start : 0);
     }
+    uint64_t before = sys_tsc();
     __asm__ volatile("vmcall"
                      : "+a"(result)
                      : "c"(argument[0]), "d"(argument[1]), "S"(argument[2]), "D"(argument[3])
                      : "memory", "cc");
+    request->ticks = sys_tsc() - before;
     return result;
 }

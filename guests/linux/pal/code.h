@@ -76,6 +76,7 @@ struct pal_request {
     uintptr_t argument[4];  /* CX, DX, SI, DI */
     uint32_t plain[4];      /* not 0: the argument is no address */
     uint8_t byte[2560];
+    uint64_t ticks; /* written: of the time-stamp counter, from before the hypercall to after it */
 };
 uintptr_t pal_service(struct pal_request *request);
 

@@ -55,6 +55,17 @@ static void set_argument(unsigned index, uint32_t at)
     request.argument[index] = at;
 }
 
+static void set_plain(unsigned index, uint32_t value)
+{
+    request.argument[index] = value;
+    request.plain[index] = 1;
+}
+
+uint64_t service_ticks(void)
+{
+    return request.ticks;
+}
+
 static enum tv_error ask(const struct new_pal *pal)
 {
     const uint64_t argument = (uintptr_t)&request;
@@ -227,6 +238,46 @@ enum tv_error service_old_key(const struct new_pal *pal, uint8_t *key, uint32_t 
     enum tv_error error = ask(pal);
     *bytes = get_length(LENGTH_A);
     get(OUTPUT, key, *bytes);
+    return error;
+}
+
+enum tv_error service_old_pcr_read(const struct new_pal *pal, uint32_t index, uint8_t value[20])
+{
+    begin(TV_PCRREAD);
+    set_plain(0, index);
+    set_argument(1, OUTPUT);
+    enum tv_error error = ask(pal);
+    get(OUTPUT, value, 20);
+    return error;
+}
+
+enum tv_error service_old_extend(const struct new_pal *pal, uint32_t index,
+                                 const uint8_t digest[20])
+{
+    begin(TV_PCREXT);
+    put(INPUT, digest, 20);
+    set_plain(0, index);
+    set_argument(1, INPUT);
+    return ask(pal);
+}
+
+enum tv_error service_old_random(const struct new_pal *pal, uint8_t *data, uint32_t bytes)
+{
+    begin(TV_GENRAND);
+    put(LENGTH_A, &bytes, sizeof(bytes));
+    set_argument(0, OUTPUT);
+    set_argument(1, LENGTH_A);
+    enum tv_error error = ask(pal);
+    get(OUTPUT, data, bytes);
+    return error;
+}
+
+enum tv_error service_nv_size(const struct new_pal *pal, uint32_t *bytes)
+{
+    begin(TV_NV_GETSIZE);
+    set_argument(0, LENGTH_A);
+    enum tv_error error = ask(pal);
+    *bytes = get_length(LENGTH_A);
     return error;
 }
 

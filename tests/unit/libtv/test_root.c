@@ -152,6 +152,8 @@ static void test_rsa(void **state)
     assert_int_equal(polls[0], before);
     tv_root_rsa_der(&root, again);
     assert_memory_equal(again, der, 270);
+    root.source = TV_ROOT_NONE; /* the key is there, but not to be had */
+    assert_int_equal(tv_root_rsa(&root, 0), TV_ERROR_NO_ROOT);
 }
 
 static void *second_cpu(void *argument)

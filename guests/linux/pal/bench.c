@@ -13,10 +13,9 @@
 
 static uint64_t sample[RUNS], second_sample[RUNS];
 
-/* Sorts in place. */
-static void report(const char *name, uint64_t *values)
+void bench_report(const char *name, uint64_t *values, unsigned count)
 {
-    for (unsigned i = 1; i < RUNS; i++) {
+    for (unsigned i = 1; i < count; i++) {
         const uint64_t value = values[i];
         unsigned at = i;
         for (; at > 0 && values[at - 1] > value; at--) {
@@ -24,7 +23,7 @@ static void report(const char *name, uint64_t *values)
         }
         values[at] = value;
     }
-    say_bench(name, "median", values[RUNS / 2], "min", values[0]);
+    say_bench(name, "median", values[count / 2], "min", values[0]);
 }
 
 /* Runs the statement RUNS times and reports. */
@@ -35,7 +34,7 @@ static void report(const char *name, uint64_t *values)
             statement;                                                                             \
             sample[run] = sys_tsc() - before;                                                      \
         }                                                                                          \
-        report(name, sample);                                                                      \
+        bench_report(name, sample, RUNS);                                                          \
     } while (false)
 
 typedef uintptr_t (*function1)(uintptr_t);
@@ -135,8 +134,8 @@ static void bench_reg(unsigned number)
         check_error(reg, TV_OK, "reg");
         check_error(unreg, TV_OK, "unreg");
     }
-    report("reg", sample);
-    report("unreg", second_sample);
+    bench_report("reg", sample, RUNS);
+    bench_report("unreg", second_sample, RUNS);
     pal_free(&pal);
 }
 
@@ -211,6 +210,8 @@ static const struct {
     {"reg", bench_reg, false}, /* the hypervisor's sums must be of nothing else */
     {"exits", bench_exits, false},
     {"concurrent", bench_concurrent, false},
+    {"tpm", bench_tpm, false},
+    {"tpm_key", bench_tpm_key, false},
 };
 
 void command_bench(int count, char *const arguments[])

@@ -4,6 +4,7 @@
 #define PAL_COMMANDS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 void command_demo(int count, char *const arguments[]);
 void command_basic(int count, char *const arguments[]);
@@ -20,6 +21,10 @@ void command_bench(int count, char *const arguments[]);
 
 /* Parts of them in files of their own. */
 void bench_concurrent(unsigned calls);
+void bench_tpm(unsigned quotes);
+void bench_tpm_key(unsigned number);
+/* NACRE-GUEST: bench NAME median=.. min=..; sorts the values. */
+void bench_report(const char *name, uint64_t *values, unsigned count);
 void new_identity(void);
 void new_services(void);
 void death_of_the_curious(void);

@@ -39,7 +39,7 @@ static uint32_t get_length(uint32_t at)
     return length;
 }
 
-static void begin(enum tv_number number)
+static void begin(uint32_t number)
 {
     memset(&request, 0, sizeof(request));
     request.number = number;
@@ -60,6 +60,17 @@ static enum tv_error ask(const struct new_pal *pal)
     const uint64_t argument = (uintptr_t)&request;
 
     return (enum tv_error)new_value(pal, 1, &argument);
+}
+
+uint64_t service_ticks(void)
+{
+    return request.ticks;
+}
+
+enum tv_error service_plain(const struct new_pal *pal, uint32_t number)
+{
+    begin(number);
+    return ask(pal);
 }
 
 enum tv_error service_seal(const struct new_pal *pal, const uint8_t *data, uint32_t bytes,
@@ -104,12 +115,33 @@ enum tv_error service_unseal(const struct new_pal *pal, const uint8_t *blob, uin
     return error;
 }
 
-enum tv_error service_extend(const struct new_pal *pal, uint32_t index)
+static enum tv_error ask_register(const struct new_pal *pal, enum tv_number number, uint32_t index)
 {
     const struct tv_pcr_value value = {.index = index, .value = {1}};
 
-    begin(TV_PCR_EXTEND);
+    begin(number);
     put(STRUCTURE, &value, sizeof(value));
+    set_argument(0, STRUCTURE);
+    return ask(pal);
+}
+
+enum tv_error service_read(const struct new_pal *pal, uint32_t index)
+{
+    return ask_register(pal, TV_PCR_READ, index);
+}
+
+enum tv_error service_extend(const struct new_pal *pal, uint32_t index)
+{
+    return ask_register(pal, TV_PCR_EXTEND, index);
+}
+
+enum tv_error service_random(const struct new_pal *pal, uint32_t bytes)
+{
+    const struct tv_buffer buffer = {.address = OUTPUT, .length = bytes};
+
+    begin(TV_RANDOM);
+    put(STRUCTURE, &buffer, sizeof(buffer));
+    is_address(STRUCTURE + offsetof(struct tv_buffer, address));
     set_argument(0, STRUCTURE);
     return ask(pal);
 }
@@ -143,6 +175,36 @@ enum tv_error service_key(const struct new_pal *pal, uint8_t *key, uint32_t *byt
     *bytes = get_length(STRUCTURE + offsetof(struct tv_buffer, length));
     get(OUTPUT, key, *bytes);
     return error;
+}
+
+/* CX: the register's number, DX: its value or what extends it. */
+static enum tv_error ask_old_register(const struct new_pal *pal, enum tv_number number,
+                                      uint32_t index)
+{
+    begin(number);
+    request.argument[0] = index;
+    request.plain[0] = 1;
+    set_argument(1, SMALL);
+    return ask(pal);
+}
+
+enum tv_error service_old_read(const struct new_pal *pal, uint32_t index)
+{
+    return ask_old_register(pal, TV_PCRREAD, index);
+}
+
+enum tv_error service_old_extend(const struct new_pal *pal, uint32_t index)
+{
+    return ask_old_register(pal, TV_PCREXT, index);
+}
+
+enum tv_error service_old_random(const struct new_pal *pal, uint32_t bytes)
+{
+    begin(TV_GENRAND);
+    put(LENGTH_A, &bytes, sizeof(bytes));
+    set_argument(0, OUTPUT);
+    set_argument(1, LENGTH_A);
+    return ask(pal);
 }
 
 /* {address, length} or {address, address of length}, words of this width. */

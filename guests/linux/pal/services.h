@@ -6,18 +6,27 @@
 
 /* A PAL that asks what it is told to; the word in its data makes it another PAL. */
 void service_make(struct new_pal *pal, uintptr_t variant);
+/* What the last service took, as the PAL saw it. */
+uint64_t service_ticks(void);
+/* Any number without arguments. */
+enum tv_error service_plain(const struct new_pal *pal, uint32_t number);
 
 /* Our own interface.  identity: NULL for the PAL itself. */
 enum tv_error service_seal(const struct new_pal *pal, const uint8_t *data, uint32_t bytes,
                            uint32_t selection, const uint8_t *identity, uint8_t *blob);
 enum tv_error service_unseal(const struct new_pal *pal, const uint8_t *blob, uint32_t blob_bytes,
                              uint8_t *data, uint32_t *bytes);
+enum tv_error service_read(const struct new_pal *pal, uint32_t index);
 enum tv_error service_extend(const struct new_pal *pal, uint32_t index);
+enum tv_error service_random(const struct new_pal *pal, uint32_t bytes);
 enum tv_error service_quote(const struct new_pal *pal, uint32_t selection, const uint8_t nonce[32],
                             uint8_t *evidence, uint32_t *bytes);
 enum tv_error service_key(const struct new_pal *pal, uint8_t *key, uint32_t *bytes);
 
 /* The old one. */
+enum tv_error service_old_read(const struct new_pal *pal, uint32_t index);
+enum tv_error service_old_extend(const struct new_pal *pal, uint32_t index);
+enum tv_error service_old_random(const struct new_pal *pal, uint32_t bytes);
 enum tv_error service_old_seal(const struct new_pal *pal, const uint8_t *data, uint32_t bytes,
                                uint8_t *blob, uint32_t *blob_bytes);
 enum tv_error service_old_unseal(const struct new_pal *pal, const uint8_t *blob,

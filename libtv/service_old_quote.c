@@ -5,6 +5,10 @@
 
 #define NONCE_BYTES 20U
 #define VALUE_BYTES 20U
+/* Of the first interface: head, list, values, nonce, signature, modulus. */
+#define FIRST_QUOTE_MAX                                                                            \
+    (TV_QUOTE_HEAD_BYTES + sizeof(uint32_t[1 + TV_PCRS]) + sizeof(uint8_t[TV_PCRS][VALUE_BYTES]) + \
+     NONCE_BYTES + sizeof(uint8_t[2][TV_RSA_BYTES]))
 
 /* Is there as much room as the length at pair->length says?  The key is made after all of these. */
 static enum tv_error needs_room(struct tv_service *service, const struct tv_pair64 *pair,
@@ -132,9 +136,7 @@ enum tv_error tv_service_quote_first(struct tv_service *service)
     if (error != TV_OK) {
         return error;
     }
-    uint8_t *quote =
-        tv_service_output(service, TV_QUOTE_HEAD_BYTES + list_bytes + list[0] * VALUE_BYTES +
-                                       sizeof(nonce) + 2 * TV_RSA_BYTES);
+    uint8_t *quote = tv_service_output(service, FIRST_QUOTE_MAX);
     tv_quote_head(root, quote);
     uint8_t *end = append(quote + TV_QUOTE_HEAD_BYTES, list, list_bytes);
     for (uint32_t i = 1; i <= list[0]; i++) {

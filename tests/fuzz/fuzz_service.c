@@ -223,7 +223,7 @@ static void keep_sealed(const struct sealed *plan)
     }
 }
 
-static void run(const struct tv_service *call)
+static enum tv_error run(const struct tv_service *call)
 {
     struct tv_pcrs expected[PALS];
     uint8_t nv[TV_NV_BYTES];
@@ -256,7 +256,7 @@ static void run(const struct tv_service *call)
     }
     FUZZ_CHECK(memcmp(expected, pcrs, sizeof(pcrs)) == 0);
     if (memory.changes) {
-        return; /* what the service has read is not what the model has */
+        return error; /* what the service has read is not what the model has */
     }
     check_writes(&outputs, error);
     if (is_unseal(call->number)) {
@@ -264,6 +264,7 @@ static void run(const struct tv_service *call)
     } else if (is_seal(call->number) && error == TV_OK) {
         keep_sealed(&plan);
     }
+    return error;
 }
 
 /* As it should be made, but for what the input changes. */
@@ -304,7 +305,9 @@ static void ask(struct fuzz_input *input, bool well_formed)
         return;
     }
     has_signed = has_signed || is_signature(call.number);
-    run(&call);
+    enum tv_error error = run(&call);
+    /* Where arguments are as they should be nothing is out of reach. */
+    FUZZ_CHECK((changes & 0x1f) != 0 || memory.changes || error != TV_ERROR_ADDRESS);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

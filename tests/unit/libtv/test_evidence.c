@@ -74,9 +74,11 @@ static void test_header(void **state)
     assert_memory_equal(evidence + 192, pcrs.pcr[1].sha256, 32);
     assert_memory_equal(evidence + 224, pcrs.pcr[7].sha256, 32);
     root.debug = true;
+    root.source = TV_ROOT_RANDOM;
     tv_evidence_make(&root, &pcrs, 0, nonce, data, evidence);
     memcpy(&header, evidence, sizeof header);
     assert_int_equal(header.flags, TV_EVIDENCE_DEBUG);
+    assert_int_equal(header.root, TV_ROOT_RANDOM);
 }
 
 static void test_any_selection_verifies(void **state)

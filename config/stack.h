@@ -20,6 +20,8 @@
 #define STACK_BUDGET_LIBVMX 1024
 /* Firmware tables are read in chunks of 64 bytes. */
 #define STACK_BUDGET_LIBSMP 1024
+/* A command and its response, 128 and 256 bytes. */
+#define STACK_BUDGET_LIBTPM 1024
 /* Quotes of the micro-TPM: registers, keys and a cipher on their way to the crypto library. */
 #define STACK_BUDGET_LIBTV 2816
 /* printf with newlib needs 624 bytes, with picolibc 328. */
@@ -76,7 +78,8 @@ _Static_assert(STACK_MAIN_BYTES % 4096 == 0 && STACK_NMI_BYTES % 4096 == 0 &&
 #ifdef STACK_PROOF
 _Static_assert(STACK_PATH_BYTES + 2 * STACK_REPORT_BYTES + STACK_MARGIN_BYTES <= STACK_MAIN_BYTES,
                "STACK_MAIN_BYTES: the longest path and two nested exceptions do not fit");
-_Static_assert(STACK_DEEPER(STACK_BUDGET_LIBSMP, STACK_BUDGET_LIBVMX) <=
+_Static_assert(STACK_DEEPER(STACK_DEEPER(STACK_BUDGET_LIBSMP, STACK_BUDGET_LIBTPM),
+                            STACK_BUDGET_LIBVMX) <=
                    STACK_BUDGET_LIBTV + STACK_DEEPER(STACK_BUDGET_LIBEPT, STACK_BUDGET_LIBVMX),
                "STACK_PATH_BYTES: a path past libtv is the longer one");
 _Static_assert(3 * STACK_REPORT_BYTES + STACK_MARGIN_BYTES <= STACK_NMI_BYTES,
@@ -97,6 +100,7 @@ enum stack_library {
     STACK_LIBEPT,
     STACK_LIBVMX,
     STACK_LIBSMP,
+    STACK_LIBTPM,
     STACK_LIBTV,
     STACK_LIBC,
     STACK_CRYPTO,

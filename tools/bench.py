@@ -4,7 +4,7 @@
 With --json every figure is one line {"figure": NAME, "value": N, "unit": U} on standard output;
 without, a table. What else a benchmark has to say goes to standard error.
 A benchmark is a file bench/NAME.py with a function measure(report): it calls
-report.figure(name, value, unit) and report.note(text).
+report.figure(name, value, unit) and report.note(text). What several share is in bench/_NAME.py.
 """
 import importlib.util
 import json
@@ -44,6 +44,7 @@ def command(arguments):
     parser.add_argument("name", choices=names())
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args(arguments)
+    sys.path.insert(0, BENCH)
     spec = importlib.util.spec_from_file_location(
         "bench_" + options.name, os.path.join(BENCH, options.name + ".py"))
     module = importlib.util.module_from_spec(spec)

@@ -1,7 +1,8 @@
 """What the C files below tests/fuzz and tests/proof say in their opening comment about themselves:
 lines ' * WORD: ...', the first of them 'sources:', the files of the project that they are linked
 with (patterns are allowed, libX/[a-z]*.c for a whole library: what opens a comment cannot stand in
-one; 'fake' is the fake machine and what it needs, 'crypto' is BearSSL).
+one; 'fake' is the fake machine and what it needs, 'crypto' is BearSSL, 'verifier' is what only
+nacre-verify needs of it).
 """
 import functools
 import glob
@@ -17,6 +18,7 @@ import thirdparty  # noqa: E402
 
 THIRD_PARTY = "build/third_party/"
 FAKE = ["platform/fake/*.c", "libbase/*.c"]
+VERIFIER = ["src/codec/pemdec.c", "src/ec/ecdsa_atr.c", "src/ec/ecdsa_i31_vrfy_asn1.c"]
 INCLUDE = [".", "libbase/include", "platform/include", "libvmx/api", "platform/fake/include"]
 
 
@@ -46,11 +48,17 @@ def crypto():
         raise Failure(str(reason))
 
 
+def verifier():
+    """Sources of BearSSL that are no part of the image."""
+    return [os.path.join(crypto().folder, path) for path in VERIFIER]
+
+
 def sources(said):
     """The files that 'sources:' names, without double ones, as paths below the project's folder."""
+    groups = {"fake": lambda: FAKE, "crypto": lambda: crypto().sources, "verifier": verifier}
     patterns = []
     for word in said.get("sources", "").split():
-        patterns += FAKE if word == "fake" else crypto().sources if word == "crypto" else [word]
+        patterns += groups.get(word, lambda: [word])()
     files = []
     for pattern in patterns:
         hits = sorted(glob.glob(os.path.join(ROOT, pattern)))

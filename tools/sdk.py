@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 
+import sdk_verify
 from common import BUILD, ROOT, Failure, main, private_name, run
 
 sys.path.insert(0, os.path.join(ROOT, "site_scons"))
@@ -178,9 +179,11 @@ def command(arguments):
         raise Failure(str(reason))
     install_files(bearssl)
     builder = Builder()
+    verifier = builder.pool.submit(sdk_verify.build, OUT)
     for complete in [libraries(builder, bearssl, width) for width in WIDTHS]:
         for path in complete():
             print(os.path.relpath(path))
+    print(os.path.relpath(verifier.result()))
     return 0
 
 

@@ -14,7 +14,7 @@ struct text {
 };
 
 static const char OPTIONS_KNOWN[] = "console= log= boot= drive= mem= region= on-panic= "
-                                    "pal-budget= nv-owner=";
+                                    "pal-budget= nv-owner= tpm=";
 
 static bool is_blank(char c)
 {
@@ -240,6 +240,26 @@ static enum status parse_digest(struct text value, struct app_options *options)
     return STATUS_OK;
 }
 
+/* The options of the hypapps that have PALs. */
+static enum status parse_pal_word(struct text name, struct text value, struct app_options *options,
+                                  const char **usage)
+{
+    if (text_is(name, "pal-budget")) {
+        *usage = "pal-budget=MILLISECONDS, at most 10000, or 0 for no limit";
+        return parse_up_to(value, OPTIONS_PAL_BUDGET_MAX_MS, &options->pal_budget_ms);
+    }
+    if (text_is(name, "tpm")) {
+        *usage = "tpm=off|on";
+        return parse_choice(value, "off", "on", &options->tpm);
+    }
+    if (text_is(name, "nv-owner")) {
+        *usage = "nv-owner=DIGEST, 40 or 64 hexadecimal digits: PCR 0 of a PAL";
+        return parse_digest(value, options);
+    }
+    *usage = NULL;
+    return STATUS_INVALID;
+}
+
 /* *usage: how the option is written, NULL for a word that is not known. */
 static enum status parse_word(struct text word, struct app_options *options, const char **usage)
 {
@@ -275,16 +295,7 @@ static enum status parse_word(struct text word, struct app_options *options, con
         *usage = "on-panic=halt|reset";
         return parse_choice(value, "halt", "reset", &options->panic_reset);
     }
-    if (text_is(name, "pal-budget")) {
-        *usage = "pal-budget=MILLISECONDS, at most 10000, or 0 for no limit";
-        return parse_up_to(value, OPTIONS_PAL_BUDGET_MAX_MS, &options->pal_budget_ms);
-    }
-    if (text_is(name, "nv-owner")) {
-        *usage = "nv-owner=DIGEST, 40 or 64 hexadecimal digits: PCR 0 of a PAL";
-        return parse_digest(value, options);
-    }
-    *usage = NULL;
-    return STATUS_INVALID;
+    return parse_pal_word(name, value, options, usage);
 }
 
 static void describe(enum status status, struct text word, const char *usage, char *message)
@@ -309,6 +320,7 @@ void options_defaults(struct app_options *options)
         .boot = APP_BOOT_AUTO,
         .memory_limit_bytes = APP_MEMORY_UNLIMITED,
         .pal_budget_ms = OPTIONS_PAL_BUDGET_MS,
+        .tpm = true,
     };
 }
 

@@ -37,6 +37,7 @@ struct app_options {
     uint32_t pal_budget_ms;               /* a PAL that runs longer is ended; 0: no limit */
     unsigned nv_owner_bytes;              /* of nv_owner: 20 (SHA-1), 32 (SHA-256), 0: nobody */
     uint8_t nv_owner[OPTIONS_DIGEST_MAX]; /* PCR 0 of the PAL that may use the NV memory */
+    bool tpm;                             /* take the root secret from the TPM if there is one */
 };
 
 /* Longest message of options_parse() with its NUL; longer words are cut in it. */

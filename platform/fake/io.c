@@ -44,17 +44,26 @@ void fake_mmio_handler(uint64_t start, uint64_t bytes, fake_mmio_fn *fn, void *a
     mmio_handlers[mmio_handler_count++] = (struct mmio_handler){start, bytes, fn, arg};
 }
 
+static const struct mmio_handler *handler_at(uint64_t address)
+{
+    for (unsigned i = 0; i < mmio_handler_count; i++) {
+        const struct mmio_handler *handler = &mmio_handlers[i];
+        if (address >= handler->start && address - handler->start < handler->bytes) {
+            return handler;
+        }
+    }
+    return NULL;
+}
+
 uint32_t fake_mmio_access(uint64_t address, bool is_write, uint32_t value)
 {
     CHECK(addr_is_aligned(address, 4) && address < CONFIG_MAX_PHYS_BYTES);
     if (fake_is_apic_page(address)) {
         return fake_apic_mmio(fake_this(), address, is_write, value);
     }
-    for (unsigned i = 0; i < mmio_handler_count; i++) {
-        const struct mmio_handler *handler = &mmio_handlers[i];
-        if (address >= handler->start && address - handler->start < handler->bytes) {
-            return handler->fn(handler->arg, address, is_write, value);
-        }
+    const struct mmio_handler *handler = handler_at(address);
+    if (handler) {
+        return handler->fn(handler->arg, address, is_write, value);
     }
     uint32_t *word = fake_backing(address, 4);
     if (!word) {
@@ -76,6 +85,26 @@ void hw_mmio_write32(struct hpa address, uint32_t value)
 {
     fake_count(FAKE_MMIO_WRITE);
     fake_mmio_access(address.v, true, value);
+}
+
+/* Bytes are for devices alone: the APIC's registers are whole words. */
+static uint8_t access_byte(uint64_t address, bool is_write, uint8_t value)
+{
+    CHECK(address < CONFIG_MAX_PHYS_BYTES && !fake_is_apic_page(address));
+    const struct mmio_handler *handler = handler_at(address);
+    return handler ? (uint8_t)handler->fn(handler->arg, address, is_write, value) : 0xff;
+}
+
+uint8_t hw_mmio_read8(struct hpa address)
+{
+    fake_count(FAKE_MMIO_READ);
+    return access_byte(address.v, false, 0);
+}
+
+void hw_mmio_write8(struct hpa address, uint8_t value)
+{
+    fake_count(FAKE_MMIO_WRITE);
+    access_byte(address.v, true, value);
 }
 
 void fake_io_set(uint16_t port, uint32_t value)

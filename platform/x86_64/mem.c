@@ -187,3 +187,15 @@ void hw_mmio_write32(struct hpa address, uint32_t value)
     CHECK(address.v % 4 == 0 && address.v < host_space.direct_end);
     *(volatile uint32_t *)direct_pointer(address.v) = value;
 }
+
+uint8_t hw_mmio_read8(struct hpa address)
+{
+    CHECK(address.v < host_space.direct_end);
+    return *(volatile uint8_t *)direct_pointer(address.v);
+}
+
+void hw_mmio_write8(struct hpa address, uint8_t value)
+{
+    CHECK(address.v < host_space.direct_end);
+    *(volatile uint8_t *)direct_pointer(address.v) = value;
+}

@@ -21,6 +21,7 @@ static const struct {
     [STACK_LIBEPT] = {"libept", STACK_BUDGET_LIBEPT},
     [STACK_LIBVMX] = {"libvmx", STACK_BUDGET_LIBVMX},
     [STACK_LIBSMP] = {"libsmp", STACK_BUDGET_LIBSMP},
+    [STACK_LIBTPM] = {"libtpm", STACK_BUDGET_LIBTPM},
     [STACK_LIBTV] = {"libtv", STACK_BUDGET_LIBTV},
     [STACK_LIBC] = {"the C library", STACK_BUDGET_LIBC},
     [STACK_CRYPTO] = {"the crypto library", STACK_BUDGET_CRYPTO},

@@ -8,10 +8,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define PAGE_BYTES 4096UL
-#define CODE_START 0x10000000UL /* of pal.lds */
-#define PAGES_MAX 16384U
-
 enum { NONE, CHANGING, READY };
 
 struct pal {
@@ -44,31 +40,7 @@ static size_t data_bytes(const struct pal_description *description)
 
 static size_t room_bytes(const struct pal_description *description)
 {
-    return ((size_t)description->param_pages + description->stack_pages) * PAGE_BYTES;
-}
-
-static bool is_range(const union pal_address *start, const union pal_address *end)
-{
-    return start->value < end->value && start->value % PAGE_BYTES == 0 &&
-           end->value % PAGE_BYTES == 0 && end->value - start->value <= PAGES_MAX * PAGE_BYTES;
-}
-
-/* As pal.lds and PAL() make it; another linker script or a program that can be moved shows here. */
-static bool is_whole(const struct pal_description *description)
-{
-    return memcmp(description->magic, PAL_FILE_MAGIC, sizeof(description->magic)) == 0 &&
-           description->version == PAL_FILE_VERSION && description->word_bytes == sizeof(void *) &&
-           description->parameter_count <= TV_PARAMS_MAX &&
-           description->code_start.value == CODE_START &&
-           is_range(&description->code_start, &description->code_end) &&
-           is_range(&description->data_start, &description->data_end) &&
-           description->data_start.value == description->code_end.value &&
-           description->entry.value >= description->code_start.value &&
-           description->entry.value < description->code_end.value &&
-           description->hook.value >= description->data_start.value &&
-           description->hook.value < description->data_end.value && description->param_pages > 0 &&
-           description->param_pages <= PAGES_MAX && description->stack_pages > 0 &&
-           description->stack_pages <= PAGES_MAX;
+    return ((size_t)description->param_pages + description->stack_pages) * PAL_PAGE_BYTES;
 }
 
 /* Pages that stay where they are: locked, in no child, no part of a larger page. */
@@ -118,11 +90,11 @@ static bool make_image(struct pal *pal)
 static enum tv_error make_real(struct pal *pal)
 {
     const struct pal_description *description = pal->description;
-    uintptr_t stack = (uintptr_t)pal->param + description->param_pages * PAGE_BYTES;
+    uintptr_t stack = (uintptr_t)pal->param + description->param_pages * PAL_PAGE_BYTES;
     const struct tv_pal_section sections[] = {
-        {TV_SECTION_CODE, (uint32_t)(code_bytes(description) / PAGE_BYTES),
+        {TV_SECTION_CODE, (uint32_t)(code_bytes(description) / PAL_PAGE_BYTES),
          description->code_start.value},
-        {TV_SECTION_DATA, (uint32_t)(data_bytes(description) / PAGE_BYTES),
+        {TV_SECTION_DATA, (uint32_t)(data_bytes(description) / PAL_PAGE_BYTES),
          description->data_start.value},
         {TV_SECTION_PARAM, description->param_pages, (uintptr_t)pal->param},
         {TV_SECTION_STACK, description->stack_pages, stack},
@@ -153,7 +125,7 @@ static enum tv_error make(struct pal *pal)
     if (pal->param != NULL && make_image(pal)) {
         error = pal->simulated
                     ? pal_simulation_begin(description, pal->param,
-                                           pal->param + description->param_pages * PAGE_BYTES,
+                                           pal->param + description->param_pages * PAL_PAGE_BYTES,
                                            pal->measurement)
                     : make_real(pal);
     }
@@ -182,7 +154,7 @@ enum tv_error pal_register(const struct pal_description *description, struct pal
     bool simulated = wish != NULL && strcmp(wish, "1") == 0;
 
     *pal = NULL;
-    if (!is_whole(description)) {
+    if (!pal_is_whole(description, sizeof(void *))) {
         return TV_ERROR_PAL_FILE;
     }
     if (!simulated && !nacre_detect(NULL)) {
@@ -215,13 +187,34 @@ static bool enter(const struct pal *pal)
     return false;
 }
 
+/*
+ * The hypervisor takes the page tables as they are, and nobody loads a page for it: a page that was
+ * never written, or is still shared with a parent process, is made the caller's own here.
+ */
+static void touch(const struct tv_pal_parameter *parameter, uintptr_t start)
+{
+    uintptr_t end = start + (uintptr_t)parameter->size;
+
+    for (uintptr_t at = start; at < end; at = (at | (PAL_PAGE_BYTES - 1)) + 1) {
+        if (parameter->direction == TV_IN) {
+            (void)*(volatile uint8_t *)at;
+        } else {
+            (void)__atomic_fetch_or((uint8_t *)at, 0, __ATOMIC_RELAXED);
+        }
+    }
+}
+
 static enum tv_error call_real(struct pal *pal, uint64_t *result, const uintptr_t *arguments,
                                unsigned count)
 {
     uint64_t wide[TV_PARAMS_MAX];
 
     for (unsigned i = 0; i < count; i++) {
+        const struct tv_pal_parameter *parameter = &pal->description->parameter[i];
         wide[i] = arguments[i];
+        if (parameter->type == TV_PARAM_POINTER) {
+            touch(parameter, arguments[i]);
+        }
     }
     struct tv_pal_call call = {
         .id = pal->id, .argument_count = count, .arguments = (uintptr_t)wide};

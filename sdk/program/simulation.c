@@ -10,8 +10,6 @@
 #include <ucontext.h>
 #include <world/world.h>
 
-#define PAGE_BYTES 4096UL
-
 static struct {
     struct tv_memory memory; /* first: what the memory functions get */
     struct tv_platform platform;
@@ -57,9 +55,9 @@ static enum tv_error make_plan(const struct pal_description *description, const 
     };
     const struct tv_marshal_room room = {
         .param_start = (uintptr_t)param,
-        .param_bytes = description->param_pages * PAGE_BYTES,
+        .param_bytes = description->param_pages * (size_t)PAL_PAGE_BYTES,
         .stack_start = (uintptr_t)stack,
-        .stack_bytes = description->stack_pages * PAGE_BYTES,
+        .stack_bytes = description->stack_pages * (size_t)PAL_PAGE_BYTES,
     };
     enum tv_error error = TV_OK;
     uint32_t faulty;
@@ -98,8 +96,10 @@ static void measure(const struct pal_description *description, const uint8_t *pa
                 (size_t)(description->code_end.value - description->code_start.value));
     add_section(&identity, TV_SECTION_DATA, data,
                 (size_t)(description->data_end.value - description->data_start.value));
-    add_section(&identity, TV_SECTION_PARAM, param, description->param_pages * PAGE_BYTES);
-    add_section(&identity, TV_SECTION_STACK, stack, description->stack_pages * PAGE_BYTES);
+    add_section(&identity, TV_SECTION_PARAM, param,
+                description->param_pages * (size_t)PAL_PAGE_BYTES);
+    add_section(&identity, TV_SECTION_STACK, stack,
+                description->stack_pages * (size_t)PAL_PAGE_BYTES);
     tv_pcrs_begin(&simulation.pcrs, &identity);
 }
 

@@ -76,7 +76,7 @@ def command(arguments):
                           ("tests/boot/apps/isolation", "picolibc"), (harness.APP, "newlib")):
             build_image(app, libc)
         # They overflow on purpose, call through tables of tests, have no further CPUs.
-        for app in ("contract", "fault", "overflow"):
+        for app in ("contract", "fault", "overflow", "tpm"):
             build_image("tests/boot/apps/" + app, proof="off")
     for arch in harness.guest.ARCHITECTURES:
         harness.guest.initramfs.build(arch)

@@ -74,7 +74,7 @@ stack main STACK_MAIN_BYTES entry -- what is measured
 stack system STACK_SYSTEM_BYTES _start -- where the program starts
 '''
 
-LIBRARIES = 'LIBBASE LIBEPT LIBVMX LIBSMP LIBTV LIBC CRYPTO APP PLATFORM'.split()
+LIBRARIES = 'LIBBASE LIBEPT LIBVMX LIBSMP LIBTPM LIBTV LIBC CRYPTO APP PLATFORM'.split()
 
 
 class Program:

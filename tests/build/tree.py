@@ -9,7 +9,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PARTS = ['SConstruct', 'site_scons', 'tools', 'third_party', 'config', 'libbase', 'libept',
-         'libvmx', 'libsmp', 'libtv', 'platform', 'apps', 'guests']
+         'libvmx', 'libsmp', 'libtpm', 'libtv', 'platform', 'apps', 'guests']
 APP = 'hello'
 ELF = 'build/picolibc-O2/nacre-%s.elf' % APP
 

@@ -1,7 +1,8 @@
 /*
  * Services of the micro-TPM, asked for with any number, any registers and any memory (REQ-PAL-10,
  * REQ-PAL-12): every answer is a documented number, a refusal changes nothing, a PAL is written to
- * only where it said, what is unsealed was sealed, and nothing is left in the buffer.
+ * only where it said and gets no key, what is unsealed was sealed, and nothing is left in the
+ * buffer.
  *
  * sources: libtv/service*.c libtv/seal.c libtv/pcr.c libtv/random.c libtv/root.c libtv/rsa.c
  *   libtv/evidence.c crypto
@@ -10,6 +11,7 @@
  *   00 0e 40 00 00 00 00 0f 00 00 00 00, 00 11 00 00 01 00, 00 12 00 00 01 00, 00 13 00 00 01 00,
  *   00 02 00 00 00 00 00 03 00 00 00 00 00 04 20 00 00 00, 00 0b 00 00 01 00 00 0c 00 00 01 00
  */
+#define _GNU_SOURCE /* memmem() */
 #include "fuzz.h"
 
 #include "service_arguments.h"
@@ -114,6 +116,23 @@ static bool needs_root(uint32_t number)
 {
     return is_seal(number) || is_unseal(number) || is_signature(number) || number == TV_ID_GETPUB ||
            number == TV_QUOTE_KEY;
+}
+
+static bool is_written(const struct write *write, const void *secret)
+{
+    return memmem(write->content, write->bytes, secret, 16) != NULL;
+}
+
+static void check_secrets(void)
+{
+    const struct tv_root *root = &platform.root;
+
+    for (unsigned i = 0; i < memory.writes; i++) {
+        const struct write *write = &memory.write[i];
+        FUZZ_CHECK(!is_written(write, root->seal_key) && !is_written(write, root->nv_key));
+        FUZZ_CHECK(!is_written(write, root->p256_secret) && !is_written(write, root->rsa_seed));
+        FUZZ_CHECK(!is_written(write, root->rsa.p) && !is_written(write, root->rsa.q));
+    }
 }
 
 /* What a PAL may be told although nothing else is checked of the call. */
@@ -250,6 +269,7 @@ static enum tv_error run(const struct tv_service *call)
 
     enum tv_error error = tv_service(call);
     check_answer(&said, error);
+    check_secrets();
     check_nv(&said, error, &expected[current].pcr[0], nv);
     if (error == TV_OK) {
         extend(&said, &expected[current]);

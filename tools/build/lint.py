@@ -18,8 +18,8 @@ import sys
 import style
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FOLDERS = ['apps', 'bench', 'config', 'guests', 'libbase', 'libept', 'libsmp', 'libtv', 'libvmx',
-           'platform', 'sdk', 'site_scons', 'tests', 'third_party', 'tools']
+FOLDERS = ['apps', 'bench', 'config', 'guests', 'libbase', 'libept', 'libsmp', 'libtpm', 'libtv',
+           'libvmx', 'platform', 'sdk', 'site_scons', 'tests', 'third_party', 'tools']
 TOP = ['SConstruct', 'nacre', '.ci/run']
 ANALYSED = ('lib', 'platform/x86_64', 'apps')
 STATE = 'build/lint'

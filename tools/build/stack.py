@@ -25,7 +25,8 @@ import stackworst
 from stackreport import INTERRUPTED
 
 # In the order of enum stack_library of config/stack.h.
-LIBRARIES = ['libbase', 'libept', 'libvmx', 'libsmp', 'libtv', 'libc', 'crypto', 'app', 'platform']
+LIBRARIES = ['libbase', 'libept', 'libvmx', 'libsmp', 'libtpm', 'libtv', 'libc', 'crypto', 'app',
+             'platform']
 
 
 def read_header(header, names):

@@ -4,8 +4,8 @@ import html
 
 INTERRUPTED = '-- an interrupt here --'
 COLOURS = {'libbase': '#7a869a', 'libept': '#2f7ed8', 'libvmx': '#8e5bd0', 'libsmp': '#1f9e89',
-           'libtv': '#d1495b', 'libc': '#9a8c3c', 'crypto': '#b85c9e', 'app': '#e07b39',
-           'platform': '#4d6a8f'}
+           'libtpm': '#5f8f4e', 'libtv': '#d1495b', 'libc': '#9a8c3c', 'crypto': '#b85c9e',
+           'app': '#e07b39', 'platform': '#4d6a8f'}
 
 STYLE = '''
 body { font: 14px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 1180px; color: #223 }

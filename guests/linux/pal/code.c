@@ -170,15 +170,6 @@ PAL uintptr_t pal_hypercall(uintptr_t number, uintptr_t argument)
     return result;
 }
 
-/* sys_tsc(), but never a call out of the section. */
-INLINE uint64_t tsc(void)
-{
-    uint32_t low, high;
-
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
-    return ((uint64_t)high << 32) | low;
-}
-
 PAL uintptr_t pal_service(struct pal_request *request)
 {
     uintptr_t start = (uintptr_t)request, result = request->number, argument[4];
@@ -189,11 +180,11 @@ PAL uintptr_t pal_service(struct pal_request *request)
     for (unsigned i = 0; i < 4; i++) {
         argument[i] = request->argument[i] + (request->plain[i] == 0 ? start : 0);
     }
-    uint64_t before = tsc();
+    uint64_t before = sys_tsc();
     __asm__ volatile("vmcall"
                      : "+a"(result)
                      : "c"(argument[0]), "d"(argument[1]), "S"(argument[2]), "D"(argument[3])
                      : "memory", "cc");
-    request->ticks = tsc() - before;
+    request->ticks = sys_tsc() - before;
     return result;
 }

@@ -75,8 +75,8 @@ struct pal_request {
     uint32_t address_at[6]; /* words to which the start is added */
     uintptr_t argument[4];  /* CX, DX, SI, DI */
     uint32_t plain[4];      /* not 0: the argument is no address */
-    uint64_t ticks;         /* written: what the hypercall took, by the PAL's own clock */
     uint8_t byte[2560];
+    uint64_t ticks; /* written: of the time-stamp counter, from before the hypercall to after it */
 };
 uintptr_t pal_service(struct pal_request *request);
 

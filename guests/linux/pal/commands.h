@@ -20,11 +20,9 @@ void command_back(int count, char *const arguments[]);
 void command_bench(int count, char *const arguments[]);
 
 /* Parts of them in files of their own. */
+void bench_report(const char *name, uint64_t *ticks, unsigned count); /* sorts them */
 void bench_concurrent(unsigned calls);
-void bench_tpm(unsigned quotes);
-void bench_tpm_key(unsigned number);
-/* NACRE-GUEST: bench NAME median=.. min=..; sorts the values. */
-void bench_report(const char *name, uint64_t *values, unsigned count);
+void bench_tpm(unsigned number);
 void new_identity(void);
 void new_services(void);
 void death_of_the_curious(void);

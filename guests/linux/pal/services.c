@@ -39,7 +39,7 @@ static uint32_t get_length(uint32_t at)
     return length;
 }
 
-static void begin(uint32_t number)
+static void begin(enum tv_number number)
 {
     memset(&request, 0, sizeof(request));
     request.number = number;
@@ -55,11 +55,10 @@ static void set_argument(unsigned index, uint32_t at)
     request.argument[index] = at;
 }
 
-static enum tv_error ask(const struct new_pal *pal)
+static void set_plain(unsigned index, uint32_t value)
 {
-    const uint64_t argument = (uintptr_t)&request;
-
-    return (enum tv_error)new_value(pal, 1, &argument);
+    request.argument[index] = value;
+    request.plain[index] = 1;
 }
 
 uint64_t service_ticks(void)
@@ -67,10 +66,11 @@ uint64_t service_ticks(void)
     return request.ticks;
 }
 
-enum tv_error service_plain(const struct new_pal *pal, uint32_t number)
+static enum tv_error ask(const struct new_pal *pal)
 {
-    begin(number);
-    return ask(pal);
+    const uint64_t argument = (uintptr_t)&request;
+
+    return (enum tv_error)new_value(pal, 1, &argument);
 }
 
 enum tv_error service_seal(const struct new_pal *pal, const uint8_t *data, uint32_t bytes,
@@ -115,33 +115,12 @@ enum tv_error service_unseal(const struct new_pal *pal, const uint8_t *blob, uin
     return error;
 }
 
-static enum tv_error ask_register(const struct new_pal *pal, enum tv_number number, uint32_t index)
+enum tv_error service_extend(const struct new_pal *pal, uint32_t index)
 {
     const struct tv_pcr_value value = {.index = index, .value = {1}};
 
-    begin(number);
+    begin(TV_PCR_EXTEND);
     put(STRUCTURE, &value, sizeof(value));
-    set_argument(0, STRUCTURE);
-    return ask(pal);
-}
-
-enum tv_error service_read(const struct new_pal *pal, uint32_t index)
-{
-    return ask_register(pal, TV_PCR_READ, index);
-}
-
-enum tv_error service_extend(const struct new_pal *pal, uint32_t index)
-{
-    return ask_register(pal, TV_PCR_EXTEND, index);
-}
-
-enum tv_error service_random(const struct new_pal *pal, uint32_t bytes)
-{
-    const struct tv_buffer buffer = {.address = OUTPUT, .length = bytes};
-
-    begin(TV_RANDOM);
-    put(STRUCTURE, &buffer, sizeof(buffer));
-    is_address(STRUCTURE + offsetof(struct tv_buffer, address));
     set_argument(0, STRUCTURE);
     return ask(pal);
 }
@@ -175,36 +154,6 @@ enum tv_error service_key(const struct new_pal *pal, uint8_t *key, uint32_t *byt
     *bytes = get_length(STRUCTURE + offsetof(struct tv_buffer, length));
     get(OUTPUT, key, *bytes);
     return error;
-}
-
-/* CX: the register's number, DX: its value or what extends it. */
-static enum tv_error ask_old_register(const struct new_pal *pal, enum tv_number number,
-                                      uint32_t index)
-{
-    begin(number);
-    request.argument[0] = index;
-    request.plain[0] = 1;
-    set_argument(1, SMALL);
-    return ask(pal);
-}
-
-enum tv_error service_old_read(const struct new_pal *pal, uint32_t index)
-{
-    return ask_old_register(pal, TV_PCRREAD, index);
-}
-
-enum tv_error service_old_extend(const struct new_pal *pal, uint32_t index)
-{
-    return ask_old_register(pal, TV_PCREXT, index);
-}
-
-enum tv_error service_old_random(const struct new_pal *pal, uint32_t bytes)
-{
-    begin(TV_GENRAND);
-    put(LENGTH_A, &bytes, sizeof(bytes));
-    set_argument(0, OUTPUT);
-    set_argument(1, LENGTH_A);
-    return ask(pal);
 }
 
 /* {address, length} or {address, address of length}, words of this width. */
@@ -289,6 +238,46 @@ enum tv_error service_old_key(const struct new_pal *pal, uint8_t *key, uint32_t 
     enum tv_error error = ask(pal);
     *bytes = get_length(LENGTH_A);
     get(OUTPUT, key, *bytes);
+    return error;
+}
+
+enum tv_error service_old_pcr_read(const struct new_pal *pal, uint32_t index, uint8_t value[20])
+{
+    begin(TV_PCRREAD);
+    set_plain(0, index);
+    set_argument(1, OUTPUT);
+    enum tv_error error = ask(pal);
+    get(OUTPUT, value, 20);
+    return error;
+}
+
+enum tv_error service_old_extend(const struct new_pal *pal, uint32_t index,
+                                 const uint8_t digest[20])
+{
+    begin(TV_PCREXT);
+    put(INPUT, digest, 20);
+    set_plain(0, index);
+    set_argument(1, INPUT);
+    return ask(pal);
+}
+
+enum tv_error service_old_random(const struct new_pal *pal, uint8_t *data, uint32_t bytes)
+{
+    begin(TV_GENRAND);
+    put(LENGTH_A, &bytes, sizeof(bytes));
+    set_argument(0, OUTPUT);
+    set_argument(1, LENGTH_A);
+    enum tv_error error = ask(pal);
+    get(OUTPUT, data, bytes);
+    return error;
+}
+
+enum tv_error service_nv_size(const struct new_pal *pal, uint32_t *bytes)
+{
+    begin(TV_NV_GETSIZE);
+    set_argument(0, LENGTH_A);
+    enum tv_error error = ask(pal);
+    *bytes = get_length(LENGTH_A);
     return error;
 }
 

@@ -46,5 +46,8 @@ struct hpa hw_region_address(const void *pointer);
 
 uint32_t hw_mmio_read32(struct hpa address);
 void hw_mmio_write32(struct hpa address, uint32_t value);
+/* For devices whose registers are bytes. */
+uint8_t hw_mmio_read8(struct hpa address);
+void hw_mmio_write8(struct hpa address, uint8_t value);
 
 #endif

@@ -3,17 +3,18 @@
  * pal_register() registers, and that nacre-verify reads out of the ELF file.
  *
  * The PAL is linked to a fixed address: its code and constants are the output section .pal_code,
- * its variables the output section .pal_data, each whole pages; either may be absent or empty but
- * .pal_code.  The description is the first thing of the section .pal_descriptor, which is not part
- * of the PAL.  Layout is the same for both widths, little endian.
+ * its variables the output section .pal_data, each whole pages.  The description is the first thing
+ * of the section .pal_descriptor, which is not part of the PAL.  Layout is the same for both
+ * widths, little endian.
  *
- * Sections are registered, and so measured, in this order: CODE (.pal_code), DATA (.pal_data, left
- * out if it is empty), PARAM (param_pages), STACK (stack_pages).  PARAM and STACK are zero pages
+ * Sections are registered, and so measured, in this order: CODE (.pal_code), DATA (.pal_data, at
+ * least the hook), PARAM (param_pages), STACK (stack_pages).  PARAM and STACK are zero pages
  * wherever the process has room, below 4 GiB in 32-bit programs.
  */
 #ifndef NACRE_PAL_FILE_H
 #define NACRE_PAL_FILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <tv/abi.h>
 
@@ -43,7 +44,7 @@ struct pal_description {
     uint32_t parameter_count;
     union pal_address entry;
     union pal_address code_start, code_end; /* page-aligned */
-    union pal_address data_start, data_end; /* page-aligned; equal: no DATA section */
+    union pal_address data_start, data_end; /* page-aligned; data_start is code_end */
     union pal_address hook;                 /* a word in DATA: see below */
     uint32_t param_pages, stack_pages;      /* at least 1 */
     char name[PAL_NAME_BYTES];              /* NUL-terminated; for messages, not measured */
@@ -52,5 +53,33 @@ struct pal_description {
 
 _Static_assert(sizeof(union pal_address) == 8 && sizeof(struct pal_description) == 272,
                "the same in programs of both widths");
+
+#define PAL_PAGE_BYTES 4096U
+#define PAL_PAGES_MAX 16384U         /* of one PAL, in all sections */
+#define PAL_CODE_START 0x10000000ULL /* of pal.lds */
+
+/* As pal.lds and PAL() make it, for programs with words of this size. */
+static inline bool pal_is_whole(const struct pal_description *description, uint32_t word_bytes)
+{
+    const uint64_t code = description->code_start.value, code_end = description->code_end.value;
+    const uint64_t data = description->data_start.value, data_end = description->data_end.value;
+    const uint64_t most = (uint64_t)PAL_PAGES_MAX * PAL_PAGE_BYTES;
+
+    for (unsigned i = 0; i < sizeof(description->magic); i++) {
+        if (description->magic[i] != PAL_FILE_MAGIC[i]) {
+            return false;
+        }
+    }
+    return description->version == PAL_FILE_VERSION && description->word_bytes == word_bytes &&
+           description->parameter_count <= TV_PARAMS_MAX && code == PAL_CODE_START &&
+           code < code_end && code_end - code <= most && code_end % PAL_PAGE_BYTES == 0 &&
+           data == code_end && data < data_end && data_end - data <= most &&
+           data_end % PAL_PAGE_BYTES == 0 && description->entry.value >= code &&
+           description->entry.value < code_end && description->hook.value >= data &&
+           description->hook.value <= data_end - word_bytes && description->param_pages > 0 &&
+           description->param_pages <= PAL_PAGES_MAX && description->stack_pages > 0 &&
+           description->stack_pages <= PAL_PAGES_MAX &&
+           description->name[PAL_NAME_BYTES - 1] == '\0';
+}
 
 #endif

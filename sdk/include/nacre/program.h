@@ -29,7 +29,8 @@ enum tv_error pal_register(const struct pal_description *description, struct pal
 /*
  * PAL_CALL(pal, &result, ...): calls the PAL with up to ten arguments, integers and pointers as
  * PAL() in its source declares them; *result is what it returns, 0 after an error.  Errors are
- * those of TV_PAL_CALL; TV_ERROR_NO_SUCH_PAL: it is not registered (any more).
+ * those of TV_PAL_CALL; TV_ERROR_NO_SUCH_PAL: it is not registered (any more).  A pointer to no
+ * memory raises SIGSEGV, as it would in memcpy().
  */
 #define PAL_CALL(pal, result, ...)                                                                 \
     pal_call(pal, result, (const uintptr_t[]){PAL_WORDS(__VA_ARGS__)}, PAL_COUNT(__VA_ARGS__))

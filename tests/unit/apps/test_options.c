@@ -112,6 +112,19 @@ static void test_pal_budget(void **state)
     refuses("pal-budget", STATUS_INVALID, "MILLISECONDS");
 }
 
+static void test_tpm(void **state)
+{
+    (void)state;
+    accepts("");
+    assert_true(options.tpm);
+    accepts("tpm=off");
+    assert_false(options.tpm);
+    accepts("tpm=off tpm=on");
+    assert_true(options.tpm);
+    refuses("tpm=1", STATUS_INVALID, "tpm=off|on");
+    refuses("tpm", STATUS_INVALID, "tpm=off|on");
+}
+
 static void test_drive(void **state)
 {
     (void)state;
@@ -248,6 +261,7 @@ int main(void)
         cmocka_unit_test(test_console_req_boot_10),
         cmocka_unit_test(test_choices),
         cmocka_unit_test(test_pal_budget),
+        cmocka_unit_test(test_tpm),
         cmocka_unit_test(test_drive),
         cmocka_unit_test(test_memory_req_mem_3),
         cmocka_unit_test(test_unknown_word_is_named_and_what_came_before_is_kept),

@@ -125,6 +125,11 @@ static void test_mmio(void **state)
     (void)state;
     uint32_t cell = 0;
     fake_mmio_handler(0xfed00000, 0x1000, device, &cell);
+    hw_mmio_write8(hpa(0xfed00011), 0x55);
+    assert_int_equal(cell, 0x55);
+    cell = 0x1234;
+    assert_int_equal(hw_mmio_read8(hpa(0xfed00011)), 0x45);
+    assert_int_equal(hw_mmio_read8(hpa(0xfed30001)), 0xff); /* nobody's */
     hw_mmio_write32(hpa(0xfed00010), 7);
     assert_int_equal(cell, 7);
     assert_int_equal(hw_mmio_read32(hpa(0xfed00004)), 11);

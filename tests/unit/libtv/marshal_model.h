@@ -54,9 +54,9 @@ static inline uint64_t random_below(uint64_t limit)
 
 static inline void fill_random(uint8_t *bytes, size_t count)
 {
-    for (size_t at = 0; at < count; at += sizeof(uint64_t)) {
+    for (size_t i = 0; i < count; i += sizeof(uint64_t)) {
         uint64_t word = random_next();
-        memcpy(bytes + at, &word, count - at < sizeof(word) ? count - at : sizeof(word));
+        memcpy(bytes + i, &word, count - i < sizeof(word) ? count - i : sizeof(word));
     }
 }
 

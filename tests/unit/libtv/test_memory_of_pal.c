@@ -56,7 +56,7 @@ static bool may(uint64_t start, uint64_t length, enum suite_access access)
 static void check(uint64_t start, uint64_t length)
 {
     bool readable = may(start, length, SUITE_LOAD), writable = may(start, length, SUITE_STORE);
-    uint8_t byte;
+    uint8_t now[PAGE_BYTES];
 
     for (uint64_t i = 0; i < length; i++) {
         bytes[i] = (uint8_t)suite_random(256);
@@ -65,10 +65,11 @@ static void check(uint64_t start, uint64_t length)
                      readable ? TV_OK : TV_ERROR_ADDRESS);
     assert_int_equal(tv_memory_write_of_pal(&memory, start, bytes, length),
                      writable ? TV_OK : TV_ERROR_ADDRESS);
-    for (uint64_t i = 0; i < length; i++) {
-        if (suite_pal(0, start + i, SUITE_LOAD, &byte, 1) && (writable || readable)) {
-            assert_int_equal(byte, writable ? bytes[i] : found[i]);
-        }
+    for (uint64_t i = 0, part; i < length && (writable || readable); i += part) {
+        part = PAGE_BYTES - ((start + i) & PAGE_MASK);
+        part = part < length - i ? part : length - i;
+        assert_true(suite_pal(0, start + i, SUITE_LOAD, now, (unsigned)part));
+        assert_memory_equal(now, (writable ? bytes : found) + i, part);
     }
 }
 

@@ -64,7 +64,8 @@ void *fake_ram(uint64_t address, uint64_t bytes);
 /* Memory inside the region, outside the pool, zeroed, for objects that need hw_region_address. */
 void *fake_region_alloc(uint64_t bytes, uint64_t alignment);
 
-/* Memory-mapped registers; a page without handler reads as all ones and ignores writes. */
+/* Memory-mapped registers; a page without handler reads as all ones and ignores writes.  Accesses
+ * of one byte come to the handler like those of four, with that byte's address. */
 typedef uint32_t fake_mmio_fn(void *arg, uint64_t address, bool is_write, uint32_t value);
 void fake_mmio_handler(uint64_t start, uint64_t bytes, fake_mmio_fn *fn, void *arg);
 

@@ -1,0 +1,30 @@
+/* counter [--nv] FILE: counts up, keeps the count in FILE, and prints it. */
+#include "../common.h"
+#include "counter.h"
+
+int main(int arguments, char **argument)
+{
+    bool with_nv = arguments == 3 && strcmp(argument[1], "--nv") == 0;
+    uint8_t blob[COUNTER_BLOB_BYTES] = {0};
+    uint32_t count = 0;
+    uint64_t result;
+
+    if (arguments != (with_nv ? 3 : 2) || argument[arguments - 1][0] == '-') {
+        end(2, "usage: counter [--nv] FILE");
+    }
+    const char *path = argument[arguments - 1];
+    uint32_t flags = with_nv ? COUNTER_NV : 0;
+    if (!read_file(path, blob, sizeof(blob))) {
+        flags |= COUNTER_FIRST;
+    }
+    struct pal *pal = start();
+    enum tv_error error = PAL_CALL(pal, &result, flags, blob, &count);
+    if (error == TV_OK && result == COUNTER_STALE) {
+        end(1, "%s: older than the NV memory knows", path);
+    }
+    must(error, result);
+    write_file(path, blob, sizeof(blob));
+    printf("%u\n", count);
+    (void)pal_unregister(pal);
+    return 0;
+}

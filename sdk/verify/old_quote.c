@@ -1,0 +1,126 @@
+/* Quotes of the old interface: TPM 1.2's, but for the marks in the version (docs/evidence.md). */
+#include "quote.h"
+
+#include <string.h>
+
+#define DIGEST_BYTES 20U
+#define HEAD_BYTES 7U /* u16 1, little endian; bit map; u32 bytes of the values, big endian */
+#define MARKS (TV_MARK_DEBUG | TV_MARK_RANDOM | TV_MARK_SIMULATED)
+
+static const char *read_composite(struct verify_statement *statement, const uint8_t *composite,
+                                  size_t bytes)
+{
+    *statement = (struct verify_statement){.root = TV_ROOT_NONE};
+    if (bytes < HEAD_BYTES || composite[0] != 1 || composite[1] != 0) {
+        return "not a composite of registers with a selection of one byte";
+    }
+    uint32_t selection = composite[2];
+    size_t values = (size_t)__builtin_popcount(selection) * DIGEST_BYTES;
+    const uint8_t size[] = {0, 0, 0, (uint8_t)values};
+    if (memcmp(composite + 3, size, sizeof(size)) != 0 || bytes != HEAD_BYTES + values) {
+        return "length of the composite does not fit its selection";
+    }
+    const uint8_t *value = composite + HEAD_BYTES;
+    for (unsigned i = 0; i < TV_PCRS; i++) {
+        if ((selection >> i & 1) != 0) {
+            memcpy(statement->pcr[i], value, DIGEST_BYTES);
+            value += DIGEST_BYTES;
+        }
+    }
+    statement->selection = selection;
+    return NULL;
+}
+
+static void sha1(const void *data, size_t bytes, uint8_t digest[DIGEST_BYTES])
+{
+    br_sha1_context hash;
+
+    br_sha1_init(&hash);
+    br_sha1_update(&hash, data, bytes);
+    br_sha1_out(&hash, digest);
+}
+
+/* TPM_QUOTE_INFO (TPM Main Part 2, 11.3) that the signature would be of. */
+static void digest_of_info(const struct verify_old_quote *quote, const uint8_t *nonce,
+                           uint8_t marks, uint8_t digest[DIGEST_BYTES])
+{
+    uint8_t info[TV_QUOTE_INFO_BYTES] = {1, 1, 0, marks, 'Q', 'U', 'O', 'T'};
+
+    sha1(quote->composite, quote->composite_bytes, info + TV_QUOTE_HEAD_BYTES);
+    memcpy(info + TV_QUOTE_HEAD_BYTES + DIGEST_BYTES, nonce, DIGEST_BYTES);
+    sha1(info, sizeof(info), digest);
+}
+
+/* What the signature is of; false: not of this key. */
+static bool open_signature(const struct verify_old_quote *quote, const struct verify_rsa *key,
+                           uint8_t digest[DIGEST_BYTES])
+{
+    uint8_t modulus[TV_RSA_BYTES], exponent[] = {1, 0, 1};
+    const br_rsa_public_key public = {modulus, sizeof(modulus), exponent, sizeof(exponent)};
+
+    memcpy(modulus, key->modulus, sizeof(modulus)); /* BearSSL's key is not const */
+    return br_rsa_i31_pkcs1_vrfy(quote->signature, quote->signature_bytes, BR_HASH_OID_SHA1,
+                                 DIGEST_BYTES, &public, digest) == 1;
+}
+
+/* The marks are in no output of QUOTE: they are those with which the signature is right. */
+static bool find_marks(const struct verify_old_quote *quote, const uint8_t *nonce,
+                       const uint8_t signed_digest[DIGEST_BYTES], uint8_t *marks)
+{
+    uint8_t digest[DIGEST_BYTES];
+
+    for (unsigned i = 0; i <= UINT8_MAX; i++) {
+        digest_of_info(quote, nonce, (uint8_t)i, digest);
+        if (memcmp(digest, signed_digest, sizeof(digest)) == 0) {
+            *marks = (uint8_t)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One kind of root, or none of the marks that say so. */
+static const char *learn_marks(struct verify_statement *statement, uint8_t marks)
+{
+    const unsigned both = TV_MARK_RANDOM | TV_MARK_SIMULATED;
+
+    if ((marks & ~MARKS) != 0 || (marks & both) == both) {
+        return "unknown marks in the version that was signed";
+    }
+    statement->is_debug = (marks & TV_MARK_DEBUG) != 0;
+    if ((marks & TV_MARK_RANDOM) != 0) {
+        statement->root = TV_ROOT_RANDOM;
+    } else if ((marks & TV_MARK_SIMULATED) != 0) {
+        statement->root = TV_ROOT_SIMULATED;
+    }
+    return NULL;
+}
+
+const char *verify_old_quote(struct verify_statement *statement,
+                             const struct verify_expected *expected, const struct verify_rsa *key,
+                             const struct verify_old_quote *quote)
+{
+    uint8_t digest[DIGEST_BYTES], marks;
+    const char *refused = read_composite(statement, quote->composite, quote->composite_bytes);
+
+    if (refused != NULL) {
+        return refused;
+    }
+    if (quote->signature_bytes != TV_RSA_BYTES) {
+        return "signature does not have 256 bytes";
+    }
+    if (!open_signature(quote, key, digest)) {
+        return "signature is wrong: changed, or not by this key";
+    }
+    if (!find_marks(quote, expected->nonce, digest, &marks)) {
+        return "signed by this key, but with another nonce or composite";
+    }
+    if ((statement->selection & 1) == 0) {
+        return "register 0 is not in the composite: the PAL is not known";
+    }
+    if (memcmp(statement->pcr[0], expected->identity, DIGEST_BYTES) != 0) {
+        return "made by another PAL";
+    }
+    refused = learn_marks(statement, marks);
+    return refused == NULL ? verify_statement(statement, expected, DIGEST_BYTES) : refused;
+}

@@ -1,0 +1,410 @@
+"""nacre-verify: measurements of programs, and quotes of both interfaces that libtv made here, all
+of which openssl must take or refuse as well."""
+
+import glob
+import hashlib
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import pal_program
+from pal_program import ROOT
+
+sys.path.insert(0, os.path.join(ROOT, 'tools'))
+
+import sdk_verify  # noqa: E402
+
+SDK = os.path.join(ROOT, 'build/sdk')
+VERIFY = os.path.join(SDK, 'bin/nacre-verify')
+MAKER = ['tests/sdk/make_quotes.c', 'sdk/verify/options.c',
+         *('libtv/%s.c' % name for name in ('evidence', 'measure', 'pcr', 'random', 'root', 'rsa'))]
+NONCE, OLD_NONCE = '5a' * 32, 'c3' * 20
+DATA = b'd' * 64
+folder, program, identity, old_identity, maker, changer = None, {}, None, None, None, None
+
+
+def setUpModule():
+    global folder, identity, old_identity, maker, changer
+    folder = tempfile.TemporaryDirectory()
+    os.chdir(folder.name)
+    checks = [os.path.join(ROOT, path) for path in glob.glob(ROOT + '/sdk/verify/*.c')
+              if not path.endswith('main.c')]
+    maker = sdk_verify.build(folder.name, 'make_quotes', MAKER, ['libtv/api', 'sdk/verify'])
+    changer = sdk_verify.build(folder.name, 'change_quotes',
+                               ['tests/sdk/change_quotes.c', 'libtv/measure.c', *checks],
+                               ['sdk/verify'])
+    for width in 32, 64:
+        program[width] = pal_program.make(folder.name, width)
+    identity, old_identity = pal_program.measure(program[64], 64)
+    subprocess.run([maker, '.', identity, old_identity, NONCE, OLD_NONCE], check=True)
+
+
+def tearDownModule():
+    os.chdir(ROOT)
+    folder.cleanup()
+
+
+def run(*words):
+    """Status, standard output and standard error."""
+    done = subprocess.run([VERIFY, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, check=False, timeout=20)
+    return done.returncode, done.stdout, done.stderr
+
+
+def read(path):
+    with open(path, 'rb') as file:
+        return file.read()
+
+
+def write(path, data):
+    with open(path, 'wb') as file:
+        file.write(data)
+    return path
+
+
+def openssl(*words):
+    return subprocess.run(['openssl', *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, check=False)
+
+
+class Case(unittest.TestCase):
+    def says(self, words, status, pattern):
+        """One line on the right channel, nothing on the other."""
+        code, out, err = run(*words)
+        self.assertEqual(code, status, (words, out, err))
+        said, silent = (out, err) if status == 0 else (err, out)
+        self.assertEqual(silent, '', words)
+        line = r'\A(nacre-verify: |verified: )[^\n]*(%s)[^\n]*\n\Z' % pattern
+        self.assertRegex(said, line, words)
+        self.assertEqual(status == 1, said.startswith('nacre-verify: refused: '), said)
+
+
+class Measure(Case):
+    def test_both_widths(self):
+        for width in 32, 64:
+            status, out, err = run('--measure', program[width])
+            self.assertEqual((status, err), (0, ''))
+            sha256, sha1 = pal_program.measure(program[width], width)
+            entry = pal_program.symbol(program[width], 'entry')
+            self.assertEqual(out.splitlines(), [
+                'sha256 ' + sha256, 'sha1 ' + sha1, 'name scales', 'width %d' % width,
+                'flags vector', 'entry 0x%x' % entry, 'section code start=0x10000000 bytes=4096',
+                'section data start=0x10010000 bytes=8192', 'section param bytes=4096',
+                'section stack bytes=8192', 'parameter integer',
+                'parameter pointer in-out bytes=77'])
+
+    def changed(self, width, changes):
+        """The program with numbers in it replaced: (offset, format, value)."""
+        data = bytearray(read(program[width]))
+        for offset, layout, value in changes:
+            struct.pack_into('<' + layout, data, offset, value)
+        return write('changed', data)
+
+    def test_every_byte_counts(self):
+        before = run('--measure', program[64])[1].splitlines()
+        at = read(program[64]).index(pal_program.content(program[64], '.pal_code'))
+        for offset in at, at + 4095:
+            after = run('--measure', self.changed(64, [(offset, 'B', 0x77)]))[1].splitlines()
+            self.assertEqual(after[2:], before[2:])
+            self.assertNotEqual(after[0], before[0])
+            self.assertNotEqual(after[1], before[1])
+
+    def test_wrong_descriptions(self):
+        layout = 'code and data of the PAL'
+        pages = "pages of the PAL's code or data"
+        at_hook = 'hook is not in its data'
+        wrong = 'wrong parameter'
+        cases = {
+            (0, '8s', b'NACREPX'): 'does not begin with a description',
+            (pal_program.VERSION, 'I', 2): 'version', (pal_program.FLAGS, 'I', 2): 'unknown flag',
+            (pal_program.WORD_BYTES, 'I', 2): 'width',
+            (pal_program.PARAMETERS, 'I', 11): 'too many parameters',
+            (pal_program.PARAMETERS, 'I', 1 << 31): 'too many parameters',
+            (pal_program.PARAMETER, 'I', 0): wrong, (pal_program.PARAMETER + 4, 'I', 1): wrong,
+            (pal_program.PARAMETER + 8, 'Q', 1): wrong, (pal_program.PARAMETER + 20, 'I', 4): wrong,
+            (pal_program.PARAMETER + 24, 'Q', 0): wrong,
+            (pal_program.ENTRY, 'Q', 0x10001000): 'entry point',
+            (pal_program.ENTRY, 'Q', 0): 'entry point',
+            (pal_program.CODE, 'Q', 0x10000010): layout,
+            (pal_program.CODE, 'Q', 0x0ffff000): pages,
+            (pal_program.CODE_END, 'Q', 0x10000000): layout,
+            (pal_program.CODE_END, 'Q', 0x10002000): pages,
+            (pal_program.CODE_END, 'Q', 0xfffffffffffff000): 'too many pages',
+            (pal_program.DATA, 'Q', 0x1000): 'too many pages',
+            (pal_program.DATA_END, 'Q', 0x10000000): layout,
+            (pal_program.DATA, 'Q', 0x10000000): 'overlap',
+            (pal_program.DATA_END, 'Q', 0x10013000): pages,
+            (pal_program.HOOK, 'Q', 0x10011fff): at_hook,
+            (pal_program.HOOK, 'Q', 0x10000000): at_hook, (pal_program.HOOK, 'Q', 1 << 63): at_hook,
+            (pal_program.HOOK, 'Q', 0x10010005): 'hook is not zero',
+            (pal_program.PARAM_PAGES, 'I', 0): 'no pages',
+            (pal_program.STACK_PAGES, 'I', 0): 'no pages',
+            (pal_program.STACK_PAGES, 'I', 0xffffffff): 'too many pages',
+            (pal_program.NAME, '32s', b'x' * 32): 'not printable',
+            (pal_program.NAME, 'B', 10): 'not printable'}
+        for width in 32, 64:
+            at = read(program[width]).index(b'NACREPA\0')
+            for (offset, form, value), reason in cases.items():
+                path = self.changed(width, [(at + offset, form, value)])
+                self.says(['--measure', path], 2, 'changed: .*' + reason)
+        hook = read(program[64]).index(struct.pack('<Q', 0x1122334455667788)) - 8
+        self.says(['--measure', self.changed(64, [(hook, 'B', 1)])], 2, 'hook is not zero')
+
+    def test_wrong_elf_files(self):
+        # Offsets in the headers of either width: {name: (64-bit, 32-bit)}, and their formats.
+        word = {64: 'Q', 32: 'I'}
+        names = {'type': (16, 16), 'machine': (18, 18), 'phoff': (32, 28), 'shoff': (40, 32),
+                 'phentsize': (54, 42), 'phnum': (56, 44), 'shentsize': (58, 46),
+                 'shnum': (60, 48), 'shstrndx': (62, 50)}
+        for width in 32, 64:
+            data = read(program[width])
+            where = {name: both[width == 32] for name, both in names.items()}
+            largest = (1 << width) - 1
+            changes = [(0, 'B', 0), (4, 'B', 3), (4, 'B', 3 - data[4]), (5, 'B', 2), (6, 'B', 9)]
+            changes += [(where[name], 'H', value) for name, value in
+                        [('type', 1), ('type', 3), ('machine', 8), ('phentsize', 1), ('phnum', 0),
+                         ('phnum', 0xffff), ('phnum', 0xfffe), ('shentsize', 0), ('shnum', 0),
+                         ('shnum', 0xffff), ('shstrndx', 0xffff), ('shstrndx', 0)]]
+            changes += [(where[name], word[width], value) for name in ('phoff', 'shoff')
+                        for value in (len(data), len(data) - 1, largest, largest - 100)]
+            table, = struct.unpack_from('<' + word[width], data, where['phoff'])
+            segment, at = (56, (8, 16, 32, 40)) if width == 64 else (32, (4, 8, 16, 20))
+            count, = struct.unpack_from('<H', data, where['phnum'])
+            loaded = [index for index in range(count)
+                      if struct.unpack_from('<I', data, table + index * segment)[0] == 1]
+            for index in loaded:
+                offset, address, in_file, in_memory = (table + index * segment + part
+                                                       for part in at)
+                changes += [(offset, word[width], len(data)), (offset, word[width], largest),
+                            (in_file, word[width], largest), (in_file, word[width], len(data)),
+                            (in_memory, word[width], 0), (in_memory, word[width], largest),
+                            (address, word[width], largest)]
+            for change in changes:
+                self.says(['--measure', self.changed(width, [change])], 2, 'changed: ')
+            for size in [*range(0, 70), *range(70, len(data), 509), len(data) - 1]:
+                self.says(['--measure', write('cut', data[:size])], 2, 'cut: ')
+            # A segment that would lie over the PAL's data, in a page of it.
+            first = table + loaded[0] * segment
+            path = self.changed(width, [(first + at[1], word[width], 0x10011ff0)])
+            self.says(['--measure', path], 2, "pages of the PAL's code or data")
+
+    def test_not_a_program(self):
+        self.says(['--measure', '/nowhere'], 2, '/nowhere: No such file')
+        self.says(['--measure', '.'], 2, 'Is a directory')
+        self.says(['--measure', write('text', b'#!/bin/sh\n')], 2, 'not an ELF file')
+        self.says(['--measure', '/bin/true'], 2, 'position-independent')
+        subprocess.run(['strip', '-o', 'none', '-R', '.pal_descriptor', program[64]], check=True,
+                       stderr=subprocess.DEVNULL)
+        self.says(['--measure', 'none'], 2, 'not one section .pal_descriptor')
+
+
+class Evidence(Case):
+    def command(self, kind='module', **options):
+        given = {'pal': program[64], 'nonce': NONCE, 'key': 'key.der', **options}
+        words = [word for name, value in given.items() if value is not None
+                 for word in ('--' + name, value)]
+        return words + ['evidence-' + kind]
+
+    def test_verified(self):
+        for kind in 'module', 'tpm':
+            self.says(self.command(kind), 0, 'pal=%s name="scales" build=release root=%s nacre=0.1 '
+                      'data=%s pcr0=%s pcr1=' % (identity, kind, DATA.hex(), identity))
+        self.says(self.command(pal=None, identity=identity.upper()), 0, 'pal=' + identity)
+
+    def test_openssl_agrees(self):
+        openssl('pkey', '-pubin', '-inform', 'DER', '-in', 'key.der', '-out', 'key.pem')
+        self.says(self.command(key='key.pem'), 0, 'root=module')
+        evidence = read('evidence-module')
+        signed, = struct.unpack_from('<I', evidence, 12)
+        write('signature', evidence[signed:])
+        for data, verdict in (evidence[:signed], 'Verified OK'), (evidence[:-1], 'failure'):
+            write('signed', data)
+            said = openssl('dgst', '-sha256', '-verify', 'key.pem', '-signature', 'signature',
+                           'signed')
+            self.assertIn(verdict, said.stdout)
+
+    def test_everybodys_key(self):
+        """Who simulates can sign anything with that key, and say that it is real."""
+        self.says(self.command('forged', key='simulation.der'), 1, 'which everybody has')
+
+    def test_refused(self):
+        other = ('1' if identity[0] == '0' else '0') + identity[1:]
+        self.says(self.command(nonce='5b' + NONCE[2:]), 1, 'nonce is another one')
+        self.says(self.command(pal=program[32]), 1, 'another PAL')
+        self.says(self.command(pal=None, identity=other), 1, 'another PAL')
+        self.says(self.command(key='other.der'), 1, 'made with another key')
+        self.says(self.command(data='00'), 1, 'data are other ones')
+        self.says(self.command(pcr='2=' + '00' * 32), 1, 'not in the quote')
+        register = hashlib.sha256(bytes(32) + DATA[:32]).digest()
+        self.says(self.command(pcr='1=' + register.hex()), 0, 'root=module')
+        for at in 0, 31:
+            changed = register[:at] + bytes([register[at] ^ 1]) + register[at + 1:]
+            self.says(self.command(pcr='1=' + changed.hex()), 1, 'another value')
+
+    def test_kinds(self):
+        for kind, allow, reason in [('random', 'random', 'for one boot'),
+                                    ('simulated', 'simulated', 'simulated: everybody'),
+                                    ('module-debug', 'debug', 'debug build')]:
+            self.says(self.command(kind), 1, reason)
+            others = {'random', 'simulated', 'debug'} - {allow}
+            self.says(['--allow-' + other for other in others] + self.command(kind), 1, reason)
+            self.says(['--allow-' + allow] + self.command(kind), 0,
+                      'root=' + kind.split('-')[0])
+
+    def test_data_and_registers(self):
+        self.says(self.command(data=DATA.hex(), pcr='0=' + identity), 0, 'root=module')
+        self.says(self.command(data=write('data', DATA)), 0, 'root=module')
+        self.says(self.command(data=write('data', DATA[:63])), 1, 'data are other ones')
+        self.says(self.command(data=write('data', DATA + b'd')), 2, 'data: file is too large')
+        self.says(self.command(data='nothing-there'), 2, 'nothing-there: No such file')
+
+    def test_format(self):
+        """Another version and the like are refused before any signature is looked at."""
+        evidence = read('evidence-module')
+        for offset, value, reason in [(0, b'n', 'not evidence'), (8, b'\2', 'version'),
+                                      (12, b'\0', 'length'), (16, b'\3', 'unknown flag'),
+                                      (20, b'\0', 'source'), (20, b'\5', 'source'),
+                                      (28, b'\0', 'length'), (29, b'\1', 'register that')]:
+            write('evidence-changed',
+                  evidence[:offset] + value + evidence[offset + 1:])
+            self.says(self.command('changed'), 1, reason)
+        for data, reason in [(b'', 'cut short'), (evidence[:191], 'cut short'),
+                             (evidence[:288], 'length'), (evidence[:-1], 'signature is wrong'),
+                             (evidence + b'\0', 'signature is'),
+                             (evidence + bytes(100), 'signature is too long'),
+                             (evidence + bytes(100000), 'signature is too long')]:
+            write('evidence-changed', data)
+            self.says(self.command('changed'), 1, reason)
+
+    def test_signature_is_der(self):
+        """One evidence has one signature: other encodings of the same numbers are refused."""
+        evidence = read('evidence-module')
+        signed, = struct.unpack_from('<I', evidence, 12)
+        body, signature = evidence[:signed], evidence[signed:]
+        self.assertLess(len(signature), 72, 'no room for a longer one: choose another nonce')
+        first = signature[4:4 + signature[3]]
+        second = signature[6 + len(first):]
+        longer = b'\2%c\0%s\2%c%s' % (len(first) + 1, first, len(second), second)
+        for changed in (b'\x30\x81' + signature[1:], b'\x30%c' % len(longer) + longer):
+            write('evidence-changed', body + changed)
+            self.says(self.command('changed'), 1, 'signature is wrong')
+
+    def test_every_changed_bit(self):
+        """Of evidence and of both parts of an old quote; any other length, too."""
+        done = subprocess.run([changer, identity, old_identity, NONCE, OLD_NONCE, 'key.der',
+                               'rsa.der', 'evidence-module', 'composite', 'signature-module'],
+                              stdout=subprocess.PIPE, text=True, check=True)
+        bits = sum(8 * os.path.getsize(path)
+                   for path in ('evidence-module', 'composite', 'signature-module'))
+        self.assertEqual(int(done.stdout), bits + 3 * 1024)
+
+    def test_wrong_keys(self):
+        good = read('key.der')
+        for data in (b'', b'0', good[:-1], good + b'0', b'\x30\x58' + good[2:], read('rsa.der'),
+                     b'-----BEGIN PUBLIC KEY-----\nMFk\n', b'-----BEGIN PUBLIC KEY-----\n' * 50):
+            self.says(self.command(key=write('wrong', data)), 2, 'wrong: not a public key on P-256')
+
+
+class OldQuote(Case):
+    def command(self, kind='module', composite='composite', **options):
+        given = {'pal': program[64], 'nonce': OLD_NONCE, 'key': 'rsa.der', 'composite': composite,
+                 **options}
+        words = [word for name, value in given.items() if value is not None
+                 for word in ('--' + name, value)]
+        return ['--old', *words, 'signature-' + kind]
+
+    def test_verified(self):
+        self.says(self.command(), 0, 'pal=%s name="scales" build=release root=lasting pcr0=%s pcr1='
+                  % (old_identity, old_identity))
+        self.says(self.command(pal=None, identity=old_identity, pcr='0=' + old_identity), 0,
+                  'root=lasting')
+
+    def test_openssl_agrees(self):
+        openssl('rsa', '-RSAPublicKey_in', '-inform', 'DER', '-in', 'rsa.der', '-pubout',
+                '-out', 'rsa.pem')
+        openssl('rsa', '-pubin', '-in', 'rsa.pem', '-RSAPublicKey_out', '-out', 'rsa1.pem')
+        openssl('rsa', '-pubin', '-in', 'rsa.pem', '-outform', 'DER', '-out', 'rsa1.der')
+        for key in 'rsa.pem', 'rsa1.pem', 'rsa1.der':
+            self.says(self.command(key=key), 0, 'root=lasting')
+        digest = openssl('dgst', '-sha1', '-binary', '-out', 'digest', 'composite')
+        self.assertEqual(digest.returncode, 0)
+        for version, verdict in (b'\1\1\0\0', 'Verified OK'), (b'\1\1\0\1', 'failure'):
+            write('info', version + b'QUOT' + read('digest') + bytes.fromhex(OLD_NONCE))
+            said = openssl('dgst', '-sha1', '-verify', 'rsa.pem', '-signature', 'signature-module',
+                           'info')
+            self.assertIn(verdict, said.stdout)
+
+    def test_refused(self):
+        self.says(self.command(nonce='00' * 20), 1, 'another nonce or composite')
+        self.says(self.command(pal=program[32]), 1, 'another PAL')
+        self.says(self.command(key='other-rsa.der'), 1, 'signature is wrong')
+        self.says(self.command('marks0', 'composite-2'), 1, 'register 0 is not')
+        for marks in 6, 8, 255:
+            self.says(['--allow-debug', '--allow-random', '--allow-simulated']
+                      + self.command('marks%d' % marks), 1, 'unknown marks')
+        self.says(self.command(pcr='2=' + '00' * 20), 1, 'not in the quote')
+        register = hashlib.sha1(bytes(20) + DATA[:20]).digest()
+        self.says(self.command(pcr='7=' + register.hex()), 0, 'root=lasting')
+        for at in 0, 19:
+            changed = register[:at] + bytes([register[at] ^ 1]) + register[at + 1:]
+            self.says(self.command(pcr='7=' + changed.hex()), 1, 'another value')
+        composite, signature = read('composite'), read('signature-module')
+        for data in b'', composite[:-1], composite + b'\0', b'\2' + composite[1:]:
+            self.says(self.command(composite=write('changed', data)), 1, 'not a|length of')
+        for data in b'', signature[:-1], signature + b'\0':
+            write('signature-changed', data)
+            self.says(self.command('changed'), 1, '256 bytes')
+
+    def test_kinds(self):
+        for kind, allow, reason in [('random', ['random'], 'for one boot'),
+                                    ('simulated', ['simulated'], 'simulated: everybody'),
+                                    ('module-debug', ['debug'], 'debug build'),
+                                    ('random-debug', ['debug', 'random'], 'debug build')]:
+            self.says(self.command(kind), 1, reason)
+            self.says(['--allow-' + word for word in allow] + self.command(kind), 0,
+                      'root=' + kind.split('-')[0].replace('module', 'lasting'))
+        self.says(['--allow-debug'] + self.command('random-debug'), 1, 'for one boot')
+
+    def test_wrong_keys(self):
+        for path in 'key.der', write('wrong', read('rsa.der')[:-1] + b'\3'):
+            self.says(self.command(key=path), 2, path + ': not a public RSA key')
+
+
+class Usage(Case):
+    def test_wrong(self):
+        pal, nonce, key = ['--identity', identity], ['--nonce', NONCE], ['--key', 'key.der']
+        rest = ['evidence-module']
+        for words, reason in [([], '--pal or --identity'), (pal + key + rest, '--nonce is missing'),
+                              (pal + nonce + rest, '--key is missing'),
+                              (nonce + key + rest, '--pal or --identity'),
+                              (pal + ['--pal', 'x'] + nonce + key + rest, '--pal or --identity'),
+                              (pal + nonce + key, 'file to check is missing'),
+                              (pal + nonce + key + rest * 2, 'one file too many'),
+                              (pal + nonce * 2 + key + rest, 'twice'),
+                              (pal + ['--nonce', NONCE[2:]] + key + rest, '64 hex'),
+                              (pal + ['--nonce', 'g' + NONCE[1:]] + key + rest, '64 hex'),
+                              (pal + nonce + key + ['--pcr', '8=00'] + rest, 'not a register'),
+                              (pal + nonce + key + ['--pcr', '1=00'] + rest, '64 hex'),
+                              (pal + nonce + key + ['--pcr', '1', '--pcr', '1'] + rest,
+                               'not a register'),
+                              (pal + nonce + key + ['--composite', 'x'] + rest, 'go together'),
+                              (pal + nonce + key + ['--old'] + rest, 'go together'),
+                              (['--what'], 'unknown option --what'), (['--key'], 'needs a value'),
+                              (['--measure', 'x', 'y'], 'no other option'),
+                              (['--measure', 'x', '--old'], 'no other option')]:
+            self.says(words, 2, reason)
+
+    def test_files_that_cannot_be_read(self):
+        self.says(['--identity', identity, '--nonce', NONCE, '--key', 'key.der', '/nowhere'], 2,
+                  '/nowhere: No such file')
+        self.says(['--identity', identity, '--nonce', NONCE, '--key', '/nowhere', 'x'], 2,
+                  '/nowhere: No such file')
+
+    def test_help(self):
+        status, out, err = run('--help')
+        self.assertEqual((status, err), (0, ''))
+        for word in 'measure pal identity nonce key old composite data pcr'.split():
+            self.assertRegex(out, r'\n  --%s\b' % word)

@@ -107,7 +107,8 @@ class Measure(Case):
             (pal_program.STACK_PAGES, 'I', 0): 'no pages',
             (pal_program.STACK_PAGES, 'I', 0xffffffff): 'too many pages',
             (pal_program.NAME, '32s', b'x' * 32): 'not printable',
-            (pal_program.NAME, 'B', 10): 'not printable'}
+            (pal_program.NAME, 'B', 10): 'not printable',
+            (pal_program.NAME, 'B', ord('"')): 'not printable'}
         for width in 32, 64:
             at = read(program[width]).index(b'NACREPA\0')
             for (offset, form, value), reason in cases.items():
@@ -157,6 +158,41 @@ class Measure(Case):
             described = pal_program.symbol(program[width], 'description')
             path = self.changed(width, [(first + at[1], word[width], described + 0x200)])
             self.says(['--measure', path], 2, 'not one segment alone has it')
+            # The description's own segment, of which the file has a part only.
+            where_it_is = table + [index for index in loaded if described == struct.unpack_from(
+                '<' + word[width], data, table + index * segment + at[1])[0]][0] * segment
+            path = self.changed(width, [(where_it_is + at[2], word[width], 271)])
+            self.says(['--measure', path], 2, 'too short')
+
+    def test_names_of_sections(self):
+        for width in 32, 64:
+            data = read(program[width])
+            form, place, size = ('Q', 40, 64) if width == 64 else ('I', 32, 40)
+            table, = struct.unpack_from('<' + form, data, place)
+            count, = struct.unpack_from('<H', data, 60 if width == 64 else 48)
+            names = [struct.unpack_from('<I', data, table + size * i)[0] for i in range(count)]
+            said = [run('--measure', self.changed(width, [(table, 'I', name)]))
+                    for name in (names[0], 0xffffffff, 0x7fffffff)]
+            self.assertEqual(said[0][0], 0, said[0])
+            self.assertEqual(said, said[:1] * 3)
+            described = [name for name in names if self.named(width, table, size, name)]
+            self.assertEqual(len(described), 1)
+            self.says(['--measure', self.changed(width, [(table, 'I', described[0])])], 2,
+                      'not one section')
+
+    def named(self, width, table, size, name):
+        """Is this the name of the description's section?  Without it there is no PAL."""
+        data = read(program[width])
+        at = next(i for i in range(64)
+                  if struct.unpack_from('<I', data, table + size * i)[0] == name)
+        return run('--measure', self.changed(width, [(table + size * at, 'I', 0)]))[0] != 0
+
+    def test_output_that_is_lost(self):
+        with open('/dev/full', 'w', encoding='ascii') as full:
+            done = subprocess.run([VERIFY, '--measure', program[64]], stdout=full, text=True,
+                                  stderr=subprocess.PIPE, check=False)
+        self.assertEqual((done.returncode, done.stderr),
+                         (2, 'nacre-verify: standard output cannot be written\n'))
 
     def test_not_a_program(self):
         self.says(['--measure', '/nowhere'], 2, '/nowhere: No such file')

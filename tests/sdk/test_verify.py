@@ -250,6 +250,8 @@ class Usage(Case):
                                'not a register'),
                               (pal + nonce + key + ['--composite', 'x'] + rest, 'go together'),
                               (pal + nonce + key + ['--old'] + rest, 'go together'),
+                              (pal + nonce + key + ['--old', '--composite', 'x', '--data', '00']
+                               + rest, 'old quotes have no --data'),
                               (['--what'], 'unknown option --what'), (['--key'], 'needs a value'),
                               (['--measure', 'x', 'y'], 'no other option'),
                               (['--measure', 'x', '--old'], 'no other option')]:

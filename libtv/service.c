@@ -18,12 +18,12 @@ bool tv_is_service(uint32_t number)
            (number >= TV_NV_GETSIZE && number <= TV_NV_WRITEALL) || is_new(number);
 }
 
-enum tv_error tv_service_needs_root(const struct tv_service *service)
+enum tv_error tv_service_needs_root(struct tv_service *service)
 {
     return service->platform->root.source == TV_ROOT_NONE ? TV_ERROR_NO_ROOT : TV_OK;
 }
 
-void tv_service_policy(const struct tv_service *service, enum tv_bank bank, uint32_t selection,
+void tv_service_policy(struct tv_service *service, enum tv_bank bank, uint32_t selection,
                        struct tv_seal_policy *policy)
 {
     const uint8_t *own = service->pcrs->identity.sha256;
@@ -43,31 +43,33 @@ void tv_service_policy(const struct tv_service *service, enum tv_bank bank, uint
     memcpy(policy->sealer, own, sizeof(policy->sealer));
 }
 
-enum tv_error tv_service_seal(const struct tv_service *service, const struct tv_seal_policy *policy,
+enum tv_error tv_service_seal(struct tv_service *service, const struct tv_seal_policy *policy,
                               uint64_t data, uint64_t bytes)
 {
-    uint8_t salt[32];
+    uint8_t salt[32], *input = NULL;
     enum tv_error error = tv_service_needs_root(service);
 
     if (error == TV_OK && bytes > TV_SEALED_MAX - TV_SEALED_OVERHEAD) {
         error = TV_ERROR_LENGTH;
     }
     if (error == TV_OK) {
-        error = tv_service_read(service, data, tv_service_input(service), bytes);
+        input = tv_service_input(service, bytes);
+        error = tv_service_read(service, data, input, bytes);
     }
     if (error == TV_OK) {
         error = tv_random_get(service->random, salt, sizeof(salt));
     }
     if (error == TV_OK) {
-        tv_seal(&service->platform->root, policy, salt, tv_service_input(service), bytes,
-                tv_service_output(service));
+        tv_seal(&service->platform->root, policy, salt, input, bytes,
+                tv_service_output(service, bytes + TV_SEALED_OVERHEAD));
     }
     return error;
 }
 
-enum tv_error tv_service_unseal(const struct tv_service *service, enum tv_bank bank, uint64_t blob,
+enum tv_error tv_service_unseal(struct tv_service *service, enum tv_bank bank, uint64_t blob,
                                 uint64_t blob_bytes, size_t *bytes, struct tv_seal_policy *policy)
 {
+    uint8_t *input = NULL;
     enum tv_error error = tv_service_needs_root(service);
 
     if (error == TV_OK && blob_bytes > TV_SEALED_MAX) {
@@ -77,11 +79,13 @@ enum tv_error tv_service_unseal(const struct tv_service *service, enum tv_bank b
         error = TV_ERROR_BLOB_FORMAT; /* less than even an empty one has */
     }
     if (error == TV_OK) {
-        error = tv_service_read(service, blob, tv_service_input(service), blob_bytes);
+        input = tv_service_input(service, blob_bytes);
+        error = tv_service_read(service, blob, input, blob_bytes);
     }
     if (error == TV_OK) {
-        error = tv_unseal(&service->platform->root, service->pcrs, bank, tv_service_input(service),
-                          blob_bytes, tv_service_output(service), bytes, policy);
+        error =
+            tv_unseal(&service->platform->root, service->pcrs, bank, input, blob_bytes,
+                      tv_service_output(service, blob_bytes - TV_SEALED_OVERHEAD), bytes, policy);
     }
     return error;
 }
@@ -102,6 +106,7 @@ enum tv_error tv_service(const struct tv_service *service)
     }
     error = is_new(call.number) ? tv_service_new(&call) : tv_service_old(&call);
     /* Secrets of one PAL's never wait there for the next one. */
-    tv_wipe(call.buffer, TV_SERVICE_BUFFER_BYTES);
+    tv_wipe(call.buffer, call.input_used);
+    tv_wipe(call.buffer + TV_RANDOM_MAX, call.output_used);
     return error;
 }

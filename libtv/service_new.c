@@ -3,12 +3,12 @@
 
 #include <string.h>
 
-static enum tv_error write_value(const struct tv_service *service, const uint8_t value[32])
+static enum tv_error write_value(struct tv_service *service, const uint8_t value[32])
 {
     return tv_service_write(service, service->cx + offsetof(struct tv_pcr_value, value), value, 32);
 }
 
-static enum tv_error pcr_read(const struct tv_service *service)
+static enum tv_error pcr_read(struct tv_service *service)
 {
     struct tv_pcr_value value;
     enum tv_error error = tv_service_read(service, service->cx, &value, sizeof(value));
@@ -22,7 +22,7 @@ static enum tv_error pcr_read(const struct tv_service *service)
     return error;
 }
 
-static enum tv_error pcr_extend(const struct tv_service *service)
+static enum tv_error pcr_extend(struct tv_service *service)
 {
     struct tv_pcr_value value;
     enum tv_error error = tv_service_read(service, service->cx, &value, sizeof(value));
@@ -42,20 +42,21 @@ static enum tv_error pcr_extend(const struct tv_service *service)
     return error;
 }
 
-static enum tv_error random_bytes(const struct tv_service *service)
+static enum tv_error random_bytes(struct tv_service *service)
 {
     struct tv_buffer wanted;
+    uint8_t *output = NULL;
     enum tv_error error = tv_service_read(service, service->cx, &wanted, sizeof(wanted));
 
     if (error == TV_OK && wanted.length > TV_RANDOM_MAX) {
         error = TV_ERROR_LENGTH;
     }
     if (error == TV_OK) {
-        error = tv_random_get(service->random, tv_service_output(service), wanted.length);
+        output = tv_service_output(service, wanted.length);
+        error = tv_random_get(service->random, output, wanted.length);
     }
     if (error == TV_OK) {
-        error =
-            tv_service_write(service, wanted.address, tv_service_output(service), wanted.length);
+        error = tv_service_write(service, wanted.address, output, wanted.length);
     }
     return error;
 }
@@ -73,7 +74,7 @@ static enum tv_error check_seal(const struct tv_seal *seal)
                                                                               : TV_OK;
 }
 
-static enum tv_error seal_data(const struct tv_service *service)
+static enum tv_error seal_data(struct tv_service *service)
 {
     struct tv_seal seal;
     struct tv_seal_policy policy;
@@ -95,7 +96,7 @@ static enum tv_error seal_data(const struct tv_service *service)
     error = tv_service_seal(service, &policy, seal.data, seal.data_bytes);
     uint32_t bytes = seal.data_bytes + TV_SEALED_OVERHEAD;
     if (error == TV_OK) {
-        error = tv_service_write(service, seal.blob, tv_service_output(service), bytes);
+        error = tv_service_write(service, seal.blob, tv_service_output(service, bytes), bytes);
     }
     if (error == TV_OK) {
         error = tv_service_put_size(service, offsetof(struct tv_seal, blob_bytes), bytes);
@@ -103,7 +104,7 @@ static enum tv_error seal_data(const struct tv_service *service)
     return error;
 }
 
-static enum tv_error unseal_data(const struct tv_service *service)
+static enum tv_error unseal_data(struct tv_service *service)
 {
     struct tv_unseal unseal;
     struct tv_seal_policy policy;
@@ -118,7 +119,7 @@ static enum tv_error unseal_data(const struct tv_service *service)
         error = TV_ERROR_LENGTH;
     }
     if (error == TV_OK) {
-        error = tv_service_write(service, unseal.data, tv_service_output(service), bytes);
+        error = tv_service_write(service, unseal.data, tv_service_output(service, bytes), bytes);
     }
     if (error != TV_OK) {
         return error;
@@ -131,7 +132,7 @@ static enum tv_error unseal_data(const struct tv_service *service)
                             sizeof(unseal) - back);
 }
 
-enum tv_error tv_service_new(const struct tv_service *service)
+enum tv_error tv_service_new(struct tv_service *service)
 {
     switch (service->number) {
     case TV_PCR_READ:

@@ -1,10 +1,10 @@
 /* Services of our own interface that sign, with ECDSA on P-256, or give the key for that. */
 #include "service_parts.h"
 
-enum tv_error tv_service_quote_new(const struct tv_service *service)
+enum tv_error tv_service_quote_new(struct tv_service *service)
 {
     struct tv_quote quote;
-    uint8_t *evidence = tv_service_output(service);
+    uint8_t *evidence = tv_service_output(service, TV_EVIDENCE_MAX);
     enum tv_error error = tv_service_needs_root(service);
 
     if (error == TV_OK) {
@@ -29,7 +29,7 @@ enum tv_error tv_service_quote_new(const struct tv_service *service)
     return error;
 }
 
-enum tv_error tv_service_quote_key(const struct tv_service *service)
+enum tv_error tv_service_quote_key(struct tv_service *service)
 {
     struct tv_buffer room;
     const uint32_t bytes = TV_QUOTE_KEY_BYTES;

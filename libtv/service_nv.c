@@ -4,7 +4,7 @@
 #include <hw/cpu.h>
 #include <string.h>
 
-static enum tv_error nv_owner(const struct tv_service *service)
+static enum tv_error nv_owner(struct tv_service *service)
 {
     const struct tv_platform *platform = service->platform;
     const struct tv_measurement *own = &service->pcrs->pcr[0];
@@ -55,10 +55,10 @@ enum tv_error tv_nv_export(struct tv_platform *platform, struct tv_random *rando
     return error;
 }
 
-enum tv_error tv_service_nv(const struct tv_service *service)
+enum tv_error tv_service_nv(struct tv_service *service)
 {
     const uint32_t size = TV_NV_BYTES;
-    uint8_t *content = tv_service_input(service);
+    uint8_t *content = tv_service_input(service, size);
     enum tv_error error = nv_owner(service);
 
     if (error != TV_OK) {

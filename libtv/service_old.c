@@ -5,8 +5,7 @@
 
 #define DIGEST_BYTES 20U
 
-enum tv_error tv_service_pair(const struct tv_service *service, uint64_t from,
-                              struct tv_pair64 *pair)
+enum tv_error tv_service_pair(struct tv_service *service, uint64_t from, struct tv_pair64 *pair)
 {
     struct tv_pair32 narrow;
     if (service->word_bytes != sizeof(narrow.address)) {
@@ -19,7 +18,7 @@ enum tv_error tv_service_pair(const struct tv_service *service, uint64_t from,
     return error;
 }
 
-enum tv_error tv_service_put(const struct tv_service *service, const struct tv_pair64 *pair,
+enum tv_error tv_service_put(struct tv_service *service, const struct tv_pair64 *pair,
                              const void *from, size_t bytes)
 {
     uint32_t length = (uint32_t)bytes;
@@ -33,7 +32,7 @@ enum tv_error tv_service_selection(const struct tv_pcr_selection *selection)
     return selection->size == sizeof(selection->bitmap) ? TV_OK : TV_ERROR_PCR;
 }
 
-static enum tv_error pcr_read(const struct tv_service *service)
+static enum tv_error pcr_read(struct tv_service *service)
 {
     uint32_t index = (uint32_t)service->cx;
     return index < TV_PCRS ? tv_service_write(service, service->dx, service->pcrs->pcr[index].sha1,
@@ -41,7 +40,7 @@ static enum tv_error pcr_read(const struct tv_service *service)
                            : TV_ERROR_PCR;
 }
 
-static enum tv_error pcr_extend(const struct tv_service *service)
+static enum tv_error pcr_extend(struct tv_service *service)
 {
     uint8_t digest[DIGEST_BYTES];
     enum tv_error error = tv_service_read(service, service->dx, digest, sizeof(digest));
@@ -49,9 +48,10 @@ static enum tv_error pcr_extend(const struct tv_service *service)
                           : error;
 }
 
-static enum tv_error random_bytes(const struct tv_service *service)
+static enum tv_error random_bytes(struct tv_service *service)
 {
     const struct tv_pair64 to = {service->cx, service->dx};
+    uint8_t *output = NULL;
     uint32_t length;
     enum tv_error error = tv_service_read(service, to.length, &length, sizeof(length));
 
@@ -59,14 +59,14 @@ static enum tv_error random_bytes(const struct tv_service *service)
         error = TV_ERROR_LENGTH;
     }
     if (error == TV_OK) {
-        error = tv_random_get(service->random, tv_service_output(service), length);
+        output = tv_service_output(service, length);
+        error = tv_random_get(service->random, output, length);
     }
-    return error == TV_OK ? tv_service_put(service, &to, tv_service_output(service), length)
-                          : error;
+    return error == TV_OK ? tv_service_put(service, &to, output, length) : error;
 }
 
 /* CX: what to seal, SI: where the blob goes. */
-static enum tv_error seal(const struct tv_service *service, uint8_t bitmap,
+static enum tv_error seal(struct tv_service *service, uint8_t bitmap,
                           const uint8_t digest_at_release[DIGEST_BYTES])
 {
     struct tv_seal_policy policy;
@@ -85,12 +85,14 @@ static enum tv_error seal(const struct tv_service *service, uint8_t bitmap,
     policy.bound = (bitmap & 1) == 0 ||
                    memcmp(digest_at_release, policy.digest_at_creation, DIGEST_BYTES) == 0;
     error = tv_service_seal(service, &policy, data.address, data.length);
-    return error == TV_OK ? tv_service_put(service, &blob, tv_service_output(service),
-                                           data.length + TV_SEALED_OVERHEAD)
-                          : error;
+    if (error != TV_OK) {
+        return error;
+    }
+    size_t bytes = data.length + TV_SEALED_OVERHEAD;
+    return tv_service_put(service, &blob, tv_service_output(service, bytes), bytes);
 }
 
-static enum tv_error seal_with_info(const struct tv_service *service)
+static enum tv_error seal_with_info(struct tv_service *service)
 {
     struct tv_pcr_info info;
     enum tv_error error = tv_service_read(service, service->dx, &info, sizeof(info));
@@ -102,7 +104,7 @@ static enum tv_error seal_with_info(const struct tv_service *service)
 }
 
 /* The first interface gives register 0 at release itself, or none: as it is now. */
-static enum tv_error seal_first(const struct tv_service *service)
+static enum tv_error seal_first(struct tv_service *service)
 {
     struct tv_pcrs at_release = *service->pcrs;
     uint8_t digest[DIGEST_BYTES];
@@ -118,7 +120,7 @@ static enum tv_error seal_first(const struct tv_service *service)
     return seal(service, 1, digest);
 }
 
-static enum tv_error unseal(const struct tv_service *service)
+static enum tv_error unseal(struct tv_service *service)
 {
     struct tv_seal_policy policy;
     struct tv_pair64 blob, data;
@@ -133,7 +135,7 @@ static enum tv_error unseal(const struct tv_service *service)
             tv_service_unseal(service, TV_BANK_SHA1, blob.address, blob.length, &bytes, &policy);
     }
     if (error == TV_OK) {
-        error = tv_service_put(service, &data, tv_service_output(service), bytes);
+        error = tv_service_put(service, &data, tv_service_output(service, bytes), bytes);
     }
     /* The first interface does not ask for the sealer's registers. */
     if (error == TV_OK && service->number == TV_UNSEAL) {
@@ -142,7 +144,7 @@ static enum tv_error unseal(const struct tv_service *service)
     return error;
 }
 
-enum tv_error tv_service_old(const struct tv_service *service)
+enum tv_error tv_service_old(struct tv_service *service)
 {
     switch (service->number) {
     case TV_SEAL_1:

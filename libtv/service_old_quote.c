@@ -5,9 +5,13 @@
 
 #define NONCE_BYTES 20U
 #define VALUE_BYTES 20U
+/* Of the first interface: head, list, values, nonce, signature, modulus. */
+#define FIRST_QUOTE_MAX                                                                            \
+    (TV_QUOTE_HEAD_BYTES + sizeof(uint32_t[1 + TV_PCRS]) + sizeof(uint8_t[TV_PCRS][VALUE_BYTES]) + \
+     NONCE_BYTES + sizeof(uint8_t[2][TV_RSA_BYTES]))
 
 /* Is there as much room as the length at pair->length says?  The key is made after all of these. */
-static enum tv_error needs_room(const struct tv_service *service, const struct tv_pair64 *pair,
+static enum tv_error needs_room(struct tv_service *service, const struct tv_pair64 *pair,
                                 size_t bytes)
 {
     uint32_t room;
@@ -22,7 +26,7 @@ struct quote {
     struct tv_pair64 signature, composite;
 };
 
-static enum tv_error read_quote(const struct tv_service *service, struct quote *quote)
+static enum tv_error read_quote(struct tv_service *service, struct quote *quote)
 {
     enum tv_error error = tv_service_needs_root(service);
 
@@ -45,11 +49,12 @@ static enum tv_error read_quote(const struct tv_service *service, struct quote *
 }
 
 /* SI: nonce, CX: selection, DX: where the signature goes, DI: where the composite goes. */
-enum tv_error tv_service_quote_old(const struct tv_service *service)
+enum tv_error tv_service_quote_old(struct tv_service *service)
 {
     const struct tv_root *root = &service->platform->root;
     uint8_t digest[VALUE_BYTES], info[TV_QUOTE_INFO_BYTES];
-    uint8_t *signature = tv_service_output(service), *composite = signature + TV_RSA_BYTES;
+    uint8_t *signature = tv_service_output(service, TV_RSA_BYTES + TV_PCR_COMPOSITE_MAX);
+    uint8_t *composite = signature + TV_RSA_BYTES;
     struct quote quote;
     size_t bytes = 0;
     enum tv_error error = read_quote(service, &quote);
@@ -74,7 +79,7 @@ enum tv_error tv_service_quote_old(const struct tv_service *service)
 }
 
 /* {count; index[count]}: *bytes of it. */
-static enum tv_error read_list(const struct tv_service *service, uint32_t list[1 + TV_PCRS],
+static enum tv_error read_list(struct tv_service *service, uint32_t list[1 + TV_PCRS],
                                size_t *bytes)
 {
     enum tv_error error = tv_service_read(service, service->cx, list, sizeof(list[0]));
@@ -107,10 +112,9 @@ static uint8_t *append(uint8_t *to, const void *from, size_t bytes)
  * SI: nonce, CX: list of registers, DX: where the quote goes: version, 'QUOT', list, values, nonce,
  * signature of all that, modulus of the key.
  */
-enum tv_error tv_service_quote_first(const struct tv_service *service)
+enum tv_error tv_service_quote_first(struct tv_service *service)
 {
     const struct tv_root *root = &service->platform->root;
-    uint8_t *quote = tv_service_output(service);
     uint8_t nonce[NONCE_BYTES];
     uint32_t list[1 + TV_PCRS];
     size_t list_bytes = 0;
@@ -132,6 +136,7 @@ enum tv_error tv_service_quote_first(const struct tv_service *service)
     if (error != TV_OK) {
         return error;
     }
+    uint8_t *quote = tv_service_output(service, FIRST_QUOTE_MAX);
     tv_quote_head(root, quote);
     uint8_t *end = append(quote + TV_QUOTE_HEAD_BYTES, list, list_bytes);
     for (uint32_t i = 1; i <= list[0]; i++) {
@@ -144,7 +149,7 @@ enum tv_error tv_service_quote_first(const struct tv_service *service)
 }
 
 /* CX: where the key goes, DX: room, and where its length goes. */
-enum tv_error tv_service_public_key(const struct tv_service *service)
+enum tv_error tv_service_public_key(struct tv_service *service)
 {
     const struct tv_pair64 to = {service->cx, service->dx};
     enum tv_error error = tv_service_needs_root(service);
@@ -156,8 +161,9 @@ enum tv_error tv_service_public_key(const struct tv_service *service)
         error = tv_root_rsa(&service->platform->root, service->cpu);
     }
     if (error == TV_OK) {
-        tv_root_rsa_der(&service->platform->root, tv_service_output(service));
-        error = tv_service_put(service, &to, tv_service_output(service), TV_RSA_DER_BYTES);
+        uint8_t *der = tv_service_output(service, TV_RSA_DER_BYTES);
+        tv_root_rsa_der(&service->platform->root, der);
+        error = tv_service_put(service, &to, der, TV_RSA_DER_BYTES);
     }
     return error;
 }

@@ -39,16 +39,17 @@ def programs(env, compiler, libs, fake_uses, apps, includes, sources, others):
     archives[HELPERS] = archive(HELPERS, [*machine, *includes(apps)])
 
     # folder of tests, archives that they are linked with, include folders besides the machine's
-    groups = [(os.path.join(UNIT, name), [name, *uses.split(), 'libbase'],
-               [name, os.path.join(name, 'include'), *includes(uses.split())])
-              for name, uses in libs.items()]
+    # The longest first, so that no CPU waits for it in the end.
+    groups = [(os.path.join(UNIT, name), [name],
+               [library.folder, *library.include, *library.private_include])
+              for name, (library, _) in others.items()]
+    groups += [(os.path.join(UNIT, name), [name, *uses.split(), 'libbase'],
+                [name, os.path.join(name, 'include'), *includes(uses.split())])
+               for name, uses in libs.items()]
     groups += [(os.path.join(UNIT, 'fake'), ['libbase'], []),
                ('tests/contract', ['libbase', *others], includes(others)),
                (os.path.join(UNIT, 'apps'), ['apps/common', *apps],
                 ['apps/common', *includes(apps)])]
-    groups += [(os.path.join(UNIT, name), [name],
-                [library.folder, *library.include, *library.private_include])
-               for name, (library, _) in others.items()]
 
     found = []
     for folder, linked, include in groups:

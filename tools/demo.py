@@ -7,11 +7,13 @@ the guest came up and the machine was switched off cleanly. Options: --help.
 import os
 import re
 import select
+import shlex
 import sys
 import termios
 import tty
 
 import guest
+import initramfs
 from bochs import Bochs
 from common import (ROOT, Failure, Parser, build_image, main, number, readable,
                     write_atomically)
@@ -21,6 +23,7 @@ GUEST_UP = re.compile(r"^NACRE-GUEST: up arch=(\S+) cpus=(\d+) .*tsc=(\d+) ", re
 EXITS = re.compile(r"^nacre: summary: exits total=(\d+)", re.MULTILINE)
 PROMPT = "\nguest# "                    # of the shell that guests/linux/work starts
 LEAVE_KEY = b"\x1d"                     # Ctrl-]
+SLOW = " pal-budget=10000"              # a budget is real time, and this machine is a slow one
 MAX_CPUS = 8                            # CONFIG_MAX_CPUS of config/config.h
 
 
@@ -38,6 +41,9 @@ def parse(arguments):
     add("--options", default="", metavar="WORDS", help="words for Nacre's own command line")
     add("--do", metavar="WORK", help="what the guest does: see guests/linux/work (pal-demo; "
                                      "nothing with --interactive)")
+    add("--program", metavar="FILE", help="a static program of yours that the guest runs")
+    add("--arguments", default="", metavar="WORDS", help="the program's, as for a shell")
+    add("--secret", metavar="FILE", help="32 bytes: the root secret that PALs' keys come from")
     add("--interactive", action="store_true", help="a shell in the guest; Ctrl-] leaves it")
     add("--bare", action="store_true", help="the same without Nacre")
     add("--timeout", type=number(1, 36000), default=600, metavar="SECONDS",
@@ -106,14 +112,32 @@ def keep_console(console, image):
     write_atomically(os.path.join(folder, name), console.encode())
 
 
+def add_program(options):
+    """Puts the user's program into the guest, as its work."""
+    name = os.path.basename(options.program)
+    with open(options.program, "rb") as file:
+        files = {"user/" + name: file.read()}
+    files["user/arguments"] = ("exec ./%s %s\n" % (shlex.quote(name), options.arguments)).encode()
+    options.initrd = initramfs.extended(
+        options.arch, os.path.join(initramfs.GUESTS, options.arch, "program.initrd"), files)
+    options.do = options.do or "program"
+    if "pal-budget=" not in options.options:
+        options.options += SLOW
+
+
 def command(arguments):
     options = parse(arguments)
-    for path, what in ((options.kernel, "kernel"), (options.initrd, "initrd")):
+    if options.program is not None and options.initrd is not None:
+        raise Failure("--program and --initrd exclude each other", 2)
+    for path, what in ((options.kernel, "kernel"), (options.initrd, "initrd"),
+                       (options.program, "program"), (options.secret, "secret")):
         if path is not None:
             readable(path, what)
     if not os.path.isdir(options.app if "/" in options.app
                          else os.path.join(ROOT, "apps", options.app)):
         raise Failure("there is no hypapp '%s'" % options.app, 2)
+    if options.program is not None:
+        add_program(options)
     if options.do is None:
         options.do = "" if options.interactive else "pal-demo"
     work = ",".join(part for part in (options.do, "shell" if options.interactive else "") if part)
@@ -122,6 +146,8 @@ def command(arguments):
     words = options.append if options.interactive else "loglevel=7 " + options.append
     payload = guest.payload(options.arch, work or "poweroff", words, options.bare,
                             options.options, image, options.kernel, options.initrd)
+    if options.secret is not None:
+        payload.modules.append((options.secret, "secret"))
     machine = Bochs("demo", payload, cpus=options.cpus, memory_mb=options.memory, on_serial=show)
     note("Bochs: %d CPUs, %d MiB; %s" % (options.cpus, options.memory,
                                          "Ctrl-] leaves" if options.interactive

@@ -109,6 +109,18 @@ def build(architecture, output=None):
     return output
 
 
+def extended(architecture, output, files):
+    """The initramfs and a second archive behind it, with executable files {path: bytes}; a path
+    that the first one has is replaced."""
+    folders = {os.path.dirname(path) for path in files} - {"", "bin"}
+    members = [(folder, stat.S_IFDIR | 0o755) for folder in sorted(folders)]
+    members += [(path, stat.S_IFREG | 0o755, data) for path, data in sorted(files.items())]
+    base = contents(build(architecture))
+    write_atomically(os.path.abspath(output),
+                     base + b"\0" * (-len(base) % 4) + cpio_archive(members))
+    return output
+
+
 def command(arguments):
     if not 1 <= len(arguments) <= 2 or arguments[0] not in MACHINE_FLAG:
         raise Failure("usage: tools/initramfs.py amd64|i386 [OUTPUT]", 2)

@@ -153,12 +153,9 @@ enum tv_error pal_simulation_begin(const struct pal_description *description, vo
 
 void pal_simulation_end(void)
 {
-    for (unsigned i = 0; i < simulation.memory.count; i++) {
-        const struct simulation_section *section = &simulation.memory.section[i];
-        if (section->writable) {
-            memset((void *)section->start, 0, section->bytes);
-        }
-    }
+    const struct simulation_section *data = &simulation.memory.section[SIMULATION_DATA];
+
+    memset((void *)data->start, 0, data->bytes);
 }
 
 /* Calls -----------------------------------------------------------------------------------------*/
@@ -190,7 +187,7 @@ static void set_arguments(const uintptr_t *values)
 
 static enum tv_error run(const uintptr_t *arguments, unsigned count, uint64_t *result)
 {
-    const struct simulation_section *stack = &simulation.memory.section[3];
+    const struct simulation_section *stack = &simulation.memory.section[SIMULATION_STACK];
     uint64_t values[TV_PARAMS_MAX] = {0};
     struct tv_marshal_entry entry;
     struct tv_marshal_back back;

@@ -14,7 +14,7 @@ enum tv_error pal_simulation_begin(const struct pal_description *description, vo
                                    void *stack, uint8_t measurement[32]);
 /* Runs it on its own stack.  TV_ERROR_PARAM_COUNT. */
 enum tv_error pal_simulation_call(const uintptr_t *arguments, unsigned count, uint64_t *result);
-/* Wipes DATA, PARAM, STACK. */
+/* Wipes DATA; PARAM and STACK are the caller's to unmap. */
 void pal_simulation_end(void);
 
 #endif

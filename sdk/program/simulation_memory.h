@@ -15,9 +15,11 @@ struct simulation_section {
     bool writable; /* by the PAL */
 };
 
+enum { SIMULATION_CODE, SIMULATION_DATA, SIMULATION_PARAM, SIMULATION_STACK, SIMULATION_SECTIONS };
+
 struct tv_memory {
     unsigned count;
-    struct simulation_section section[4]; /* CODE, DATA, PARAM, STACK */
+    struct simulation_section section[SIMULATION_SECTIONS]; /* in the order of registration */
 };
 
 #endif

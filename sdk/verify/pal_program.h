@@ -1,6 +1,6 @@
 /*
  * The PAL of a program file, as <nacre/pal_file.h> describes it, and its measurements as the
- * hypervisor computes them when the program registers it (docs/pal.md, Measurement).
+ * hypervisor computes them when the program registers it (docs/pal-interface.md, Measurement).
  *
  * The file is anybody's; functions return NULL, or what is wrong with it.
  */

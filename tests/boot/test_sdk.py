@@ -1,12 +1,11 @@
 """Programs made with the SDK, under Nacre, in both widths (REQ-PAL-12)."""
 import os
 import re
-import stat
 import sys
 import tempfile
 
 import initramfs
-from harness import ROOT, boot, check, payload, spoiled
+from harness import ROOT, boot, check, payload
 
 sys.path.append(os.path.join(ROOT, "tests/sdk"))
 import toolkit  # noqa: E402
@@ -36,13 +35,7 @@ def initrd(name, arch, files, commands):
         work = file.read() + WORK
     files = dict(files, **{"bin/work": work.encode()})
     files.update({"kept/run-" + what: line.encode() for what, line in commands.items()})
-    folders = {"kept"} | {os.path.dirname(path) for path in files if path.startswith("kept/")}
-    members = [(folder, stat.S_IFDIR | 0o755) for folder in sorted(folders)]
-    members += [(path, stat.S_IFREG | 0o755, data) for path, data in sorted(files.items())]
-    with open(initramfs.build(arch), "rb") as file:
-        base = file.read()
-    return spoiled(name + ".initrd",
-                   base + b"\0" * (-len(base) % 4) + initramfs.cpio_archive(members))
+    return initramfs.extended(arch, os.path.join(initramfs.GUESTS, arch, name + ".initrd"), files)
 
 
 def said(serial, what):

@@ -6,7 +6,6 @@ as hex and goes into the next boot's initramfs, or to the boot loader.
 import hashlib
 import os
 import re
-import stat
 import subprocess
 import tempfile
 
@@ -30,14 +29,10 @@ def kept(serial):
     return found
 
 
-def initrd_with(name, files):
-    """The usual initramfs, followed by a second archive with the files in /kept."""
-    members = [("kept", stat.S_IFDIR | 0o755)]
-    members += [("kept/%s%d" % (what, width), stat.S_IFREG | 0o644, data)
-                for (width, what), data in sorted(files.items())]
-    with open(initramfs.build("amd64"), "rb") as file:
-        base = file.read()
-    return spoiled(name, base + b"\0" * (-len(base) % 4) + initramfs.cpio_archive(members))
+def initrd_with(name, kept_files):
+    """The usual initramfs with the files in /kept."""
+    files = {"kept/%s%d" % (what, width): data for (width, what), data in kept_files.items()}
+    return initramfs.extended("amd64", os.path.join(initramfs.GUESTS, "amd64", name), files)
 
 
 def source(name, work, secret=SECRET, nv=None, options="", files=None):

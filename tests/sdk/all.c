@@ -74,6 +74,9 @@ int main(int count, char **arguments)
 
     (void)arguments;
     expected = count > 1 ? 1U << 3 : 0;
+    if (pal_measurement(NULL)[0] != 0 || pal_is_simulated(NULL) || pal_vector(NULL) != 0) {
+        return fail("no PAL", TV_OK);
+    }
     if (once() != 0 || once() != 0) {
         return 1;
     }

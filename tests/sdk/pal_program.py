@@ -69,7 +69,7 @@ def symbol(program, name):
 
 
 def measure(program, width):
-    """(SHA-256, SHA-1) as docs/pal.md says, of the program above."""
+    """(SHA-256, SHA-1) as docs/pal-interface.md says, of the program above."""
     data = content(program, '.pal_data')
     data += bytes(symbol(program, 'data_end') - symbol(program, 'data_start') - len(data))
     head = struct.pack('<IIIIQ', 1, width // 8, 1, 2, symbol(program, 'entry'))

@@ -23,7 +23,7 @@ INCLUDE = ['-I' + folder for folder in ('.', 'libtv/include', 'libtv/api', 'libb
 # The image's code, but for what only a kernel may have.
 KERNEL_ONLY = ('-mcmodel=kernel', '-mno-red-zone', '-fno-asynchronous-unwind-tables')
 MACHINE = ['-O2', *(flag for flag in flags.MACHINE if flag not in KERNEL_ONLY)]
-WRAPPED = ('br_gcm_check_tag', 'br_ecdsa_raw_to_asn1', 'br_i31_decode')
+WRAPPED = ('br_gcm_check_tag', 'br_ecdsa_raw_to_asn1')
 NEEDED_ONLY_HERE = ['ecdsa_atr', 'ecdsa_i31_vrfy_asn1']     # to see that signatures are right
 
 

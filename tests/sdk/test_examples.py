@@ -102,12 +102,7 @@ class Examples(unittest.TestCase):
         self.assertIn('verified: ', sdk.must([*words, '--allow-simulated']))
 
     def simulated_key(self, width):
-        """The key of all simulated quotes, out of a PAL of tests/sdk/all.c."""
-        path = sdk.program(self.folder, width, os.path.join(sdk.HERE, 'all.pal.c'),
-                           os.path.join(sdk.HERE, 'all.c'))
-        said = sdk.simulated(path).stdout
-        with open(self.path('simulated.der'), 'wb') as file:
-            file.write(bytes.fromhex(said.split('key=')[1].split()[0]))
+        self.says(self.example(width, 'signing-key', 'quote-key', 'simulated.der'), '')
         return self.path('simulated.der')
 
     def test_password(self):

@@ -58,6 +58,26 @@ class PalCompiler(unittest.TestCase):
         self.refuses('#define PAL_FLAGS TV_PAL_VECTOR\n' + GOOD, '--vector')
         self.refuses(GOOD, '--vector', '--vector')
 
+    def test_what_would_lie_outside_the_pal(self):
+        self.refuses(GOOD + 'extern int other(void) __attribute__((weak));\n'
+                     'int two(void) { return other ? other() : 0; }\n',
+                     r'bad\.pal\.c uses other, which is not in the PAL')
+        self.refuses(GOOD + 'extern int other __attribute__((weak));\n'
+                     'int *two(void) { return &other; }\n',
+                     r'bad\.pal\.c uses other, which is not in the PAL')
+        for what in ('int mine', 'const int mine'):
+            self.refuses(GOOD + what + ' __attribute__((section("own"))) = 4;\n',
+                         r'bad\.pal\.c has section own, which is not in the PAL')
+        self.refuses(GOOD + '__attribute__((section("own"))) int two(void) { return 2; }\n',
+                     r'bad\.pal\.c has section own, which is not in the PAL')
+        self.refuses(GOOD + 'static int a(void) { return 1; }\n'
+                     'static void *choose(void) { return a; }\n'
+                     'int two(void) __attribute__((ifunc("choose")));\n',
+                     r'bad\.pal\.c has two, chosen at the start of a program')
+        self.refuses(GOOD + 'extern int other;\nint other = 3;\n'
+                     'int two(void) { return other; }\n',
+                     r'bad\.pal\.c is position-independent code', '-fPIC')
+
     def test_two_pals(self):
         first, second = self.write('a.pal.c', GOOD), self.write('b.pal.c', GOOD)
         done = sdk.run([os.path.join(sdk.SDK, 'bin/nacre-pal-cc'), '-o',
@@ -78,6 +98,10 @@ class PalCompiler(unittest.TestCase):
             done = sdk.run([tool, *words])
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertRegex(done.stderr, r'\Anacre-pal-cc: .*\n\Z')
+        nowhere = os.path.join(self.folder, 'no/such.o')
+        done = sdk.run([tool, '-o', nowhere, self.write('good.pal.c', GOOD)])
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r'\Anacre-pal-cc: .*no/such\.o: No such file.*\n\Z')
         self.assertIn('FILE.pal.c', sdk.must([tool, '--help']))
 
     def test_division_of_64_bits(self):

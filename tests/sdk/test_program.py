@@ -165,6 +165,26 @@ class Program(unittest.TestCase):
             self.assertRegex(shown, r'#1 .*\ball \(.*all\.pal\.c')
             self.assertIn('$1 = 0', shown)
 
+    def test_valgrind_finds_no_error(self):
+        """In 64-bit programs; for 32-bit ones it needs symbols of libc that amd64 lacks."""
+        path = sdk.program(self.folder, 64, ALL_PAL, ALL)
+        command = ['valgrind', '-q', '--error-exitcode=9']
+        done = sdk.run([*command, path], env=dict(os.environ, PAL_SIMULATION='1'))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn('simulated=1', done.stdout)
+        wrong = self.write('wrong.pal.c', '#include <nacre/pal.h>\n'
+                           'static int wrong(const uint8_t *at)\n'
+                           '{ return *at == 7 ? (int)pal_service(TV_TEST, 1, 0, 0, 0) : 2; }\n'
+                           'PAL(wrong, PAL_IN(1));\n')
+        main = self.write('wrong.c', '#include <nacre/program.h>\n#include <stdlib.h>\n'
+                          'int main(void) { struct pal *pal; uint64_t result;\n'
+                          'pal_register(&pal_description, &pal);\n'
+                          'PAL_CALL(pal, &result, malloc(1)); return 0; }\n')
+        done = sdk.run([*command, sdk.program(self.folder, 64, wrong, main, name='wrong')],
+                       env=dict(os.environ, PAL_SIMULATION='1'))
+        self.assertEqual(done.returncode, 9, done.stderr)
+        self.assertRegex(done.stderr, r'at 0x1000\w+: wrong ')
+
     def test_no_memory_to_lock(self):
         path = sdk.program(self.folder, 64, ALL_PAL, ALL)
         done = sdk.run(['sh', '-c', 'ulimit -l 0; exec setpriv --reuid 65534 --regid 65534 '

@@ -61,7 +61,7 @@ def section(path, name):
 
 
 def measure(path):
-    """(SHA-256 identity, SHA-1 register 0), as docs/pal.md says, from the file alone."""
+    """(SHA-256 identity, SHA-1 register 0), as docs/pal-interface.md says, from the file alone."""
     _, described = section(path, '.pal_descriptor')
     magic, version, flags, width, count = struct.unpack_from('<8sIIII', described)
     entry, = struct.unpack_from('<Q', described, 24)

@@ -140,7 +140,7 @@ struct tv_pal_register {
     /* Written back. */
     uint32_t id;             /* of the PAL; TV_CPUID_NO_PAL after an error */
     uint32_t faulty;         /* after an error: index of the section or parameter, else 0 */
-    uint8_t measurement[32]; /* SHA-256 identity, docs/pal.md */
+    uint8_t measurement[32]; /* SHA-256 identity, docs/pal-interface.md */
 } __attribute__((packed));
 
 struct tv_pal_call {
@@ -220,7 +220,7 @@ struct tv_quote {
 } __attribute__((packed));
 
 /*
- * Evidence, version 1 (docs/pal.md): this header, the values of the registers selected in
+ * Evidence, version 1 (docs/evidence.md): this header, the values of the registers selected in
  * rising order (32 bytes each), and an ECDSA P-256 signature (DER) of all before it with SHA-256.
  */
 #define TV_EVIDENCE_MAGIC "NACREQT"

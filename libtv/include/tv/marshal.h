@@ -1,6 +1,7 @@
 /*
- * Marshalling: how the parameters of a call get into a PAL and its results back (docs/pal.md,
- * "Calling").  Pure functions over <tv/memory.h>: no state, no lock, nothing of the machine.
+ * Marshalling: how the parameters of a call get into a PAL and its results back
+ * (docs/pal-interface.md, "A call").  Pure functions over <tv/memory.h>: no state, no lock, nothing
+ * of the machine.
  *
  * At registration tv_marshal_plan() decides where every parameter will lie; a call then runs
  * tv_marshal_fetch() (old interface only: values from the caller's registers and stack),

@@ -29,11 +29,13 @@ struct tv_service {
     struct tv_memory *memory;
     struct tv_random *random; /* of the CPU */
     struct tv_pcrs *pcrs;     /* of the PAL */
-    uint8_t *buffer;          /* TV_SERVICE_BUFFER_BYTES of the CPU's; wiped before the return */
+    uint8_t *buffer;          /* TV_SERVICE_BUFFER_BYTES of the CPU's; zero before and after */
     unsigned cpu;
     unsigned word_bytes; /* of the PAL: 4 or 8 */
     uint32_t number;
     uint64_t cx, dx, si, di; /* of a 32-bit PAL the low halves count */
+    /* Bytes of each half of the buffer that were used: 0, tv_service() counts in its own copy. */
+    size_t input_used, output_used;
 };
 #define TV_SERVICE_BUFFER_BYTES (2UL * TV_RANDOM_MAX)
 

@@ -2,6 +2,7 @@
  * signing-key new KEY: makes KEY (sealed) and KEY.pub (PEM)
  * signing-key sign KEY FILE: signs FILE into FILE.sig (DER, SHA-256)
  * signing-key attest KEY NONCE FILE: evidence for the 32-byte NONCE (hexadecimal) into FILE
+ * signing-key quote-key FILE: the public key that this machine's evidence is checked with (DER)
  */
 #include "../common.h"
 #include "signing-key.h"
@@ -105,13 +106,16 @@ int main(int count, char **argument)
     bool is_sign = count == 4 && strcmp(what, "sign") == 0;
     bool is_attest = count == 5 && strcmp(what, "attest") == 0;
 
-    if (!is_new && !is_sign && !is_attest) {
-        end(2, "usage: signing-key new KEY | sign KEY FILE | attest KEY NONCE FILE");
+    bool is_quote_key = count == 3 && strcmp(what, "quote-key") == 0;
+
+    if (!is_new && !is_sign && !is_attest && !is_quote_key) {
+        end(2, "usage: signing-key new KEY | sign KEY FILE | attest KEY NONCE FILE | "
+               "quote-key FILE");
     }
     if (is_attest) {
         read_nonce(argument[3]);
     }
-    if (!is_new) {
+    if (is_sign || is_attest) {
         read_key(argument[2]);
     }
     struct pal *pal = start();
@@ -121,6 +125,9 @@ int main(int count, char **argument)
         hash_file(pal, argument[3]);
         call(pal, KEY_SIGN, 0);
         write_file(with_suffix(argument[3], ".sig"), ask.answer, ask.bytes);
+    } else if (is_quote_key) {
+        call(pal, KEY_OF_QUOTES, 0);
+        write_file(argument[2], ask.answer, ask.bytes);
     } else {
         call(pal, KEY_ATTEST, NONCE_BYTES);
         write_file(argument[4], ask.answer, ask.bytes);

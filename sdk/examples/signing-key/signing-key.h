@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <tv/abi.h>
 
-enum { KEY_NEW, KEY_HASH, KEY_SIGN, KEY_ATTEST }; /* what to do */
+enum { KEY_NEW, KEY_HASH, KEY_SIGN, KEY_ATTEST, KEY_OF_QUOTES }; /* what to do */
 
 #define KEY_INPUT_BYTES 4096U /* a part of what is signed, or the nonce to attest with */
 #define KEY_SECRET_BYTES 32U

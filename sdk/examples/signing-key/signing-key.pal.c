@@ -111,6 +111,10 @@ static uint32_t signing_key(uint32_t what, uint8_t *blob, const uint8_t *input,
         hash_part(input, input_bytes);
         return TV_OK;
     }
+    if (what == KEY_OF_QUOTES) {
+        *bytes = KEY_ANSWER_BYTES;
+        return pal_quote_key(answer, bytes);
+    }
     if (what == KEY_NEW) {
         error = make(blob);
     }

@@ -68,7 +68,7 @@
 extern const char pal_code_start[], pal_code_end[], pal_data_start[], pal_data_end[]; /* linker's */
 extern pal_hook *volatile pal_service_hook;
 
-/* The micro-TPM (docs/pal.md).  Any memory given must be the PAL's: its variables, stack,
+/* The micro-TPM (docs/pal-interface.md).  Any memory given must be the PAL's: its variables, stack,
  * parameters. Errors are those that the numbers named have. */
 
 /* TV_RANDOM: at most TV_RANDOM_MAX bytes, all of them or none. */

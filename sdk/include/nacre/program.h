@@ -43,7 +43,7 @@ uint32_t pal_vector(const struct pal *pal);
 /* Wipes the PAL.  TV_ERROR_NO_SUCH_PAL; TV_ERROR_PAL_BUSY: a thread is calling it. */
 enum tv_error pal_unregister(struct pal *pal);
 
-/* The SHA-256 identity, as the hypervisor (or the simulation) measured it. */
+/* The SHA-256 identity, as the hypervisor (or the simulation) measured it; 32 bytes. */
 const uint8_t *pal_measurement(const struct pal *pal);
 
 bool pal_is_simulated(const struct pal *pal);

@@ -103,9 +103,18 @@ static inline enum tv_error call(uint32_t number, uint64_t cx, uint64_t dx, uint
 {
     /* What 32-bit code has in the upper halves must not matter. */
     uint64_t high = word == 4 ? 0xdead000000000000ULL : 0;
-    const struct tv_service service = {&platform, &ram,      &generator, &pcrs,
-                                       buffer,    3,         word,       number,
-                                       high | cx, high | dx, high | si,  high | di};
+    const struct tv_service service = {.platform = &platform,
+                                       .memory = &ram,
+                                       .random = &generator,
+                                       .pcrs = &pcrs,
+                                       .buffer = buffer,
+                                       .cpu = 3,
+                                       .word_bytes = word,
+                                       .number = number,
+                                       .cx = high | cx,
+                                       .dx = high | dx,
+                                       .si = high | si,
+                                       .di = high | di};
     assert_true(tv_is_service(number));
     enum tv_error error = tv_service(&service);
     for (size_t i = 0; i < sizeof(buffer); i++) {

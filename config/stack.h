@@ -21,7 +21,7 @@
 /* Firmware tables are read in chunks of 64 bytes. */
 #define STACK_BUDGET_LIBSMP 1024
 /* A command and its response, 128 and 256 bytes. */
-#define STACK_BUDGET_LIBTPM 1024
+#define STACK_BUDGET_LIBTPM 1152
 /* Quotes of the micro-TPM: registers, keys and a cipher on their way to the crypto library. */
 #define STACK_BUDGET_LIBTV 2816
 /* printf with newlib needs 624 bytes, with picolibc 328. */

@@ -39,7 +39,7 @@ const char *verify_elf_section(const struct verify_elf *elf, const char *name, u
 const char *verify_elf_memory(const struct verify_elf *elf, uint64_t address, uint64_t bytes,
                               struct verify_memory *memory);
 
-/* The same for whole pages, of which no other segment has a part. */
+/* The same where no other segment has a part of the same pages. */
 const char *verify_elf_pages(const struct verify_elf *elf, uint64_t address, uint64_t bytes,
                              struct verify_memory *memory);
 

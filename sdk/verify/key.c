@@ -108,6 +108,7 @@ const char *verify_key_rsa(struct verify_rsa *key, const uint8_t *file, size_t b
 {
     struct der der;
     const uint8_t *at = der.bytes;
+    br_sha256_context hash;
 
     if (!read_der(&der, file, bytes)) {
         der.count = 0;
@@ -121,5 +122,8 @@ const char *verify_key_rsa(struct verify_rsa *key, const uint8_t *file, size_t b
         return "not a public RSA key of 2048 bits with exponent 65537 (DER or PEM)";
     }
     memcpy(key->modulus, at + sizeof(rsa_head), sizeof(key->modulus));
+    br_sha256_init(&hash);
+    br_sha256_update(&hash, at, TV_RSA_DER_BYTES);
+    br_sha256_out(&hash, key->id);
     return NULL;
 }

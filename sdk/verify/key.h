@@ -18,6 +18,7 @@ struct verify_p256 {
 
 struct verify_rsa {
     uint8_t modulus[TV_RSA_BYTES]; /* the exponent is 65537 */
+    uint8_t id[32];                /* SHA-256 of the RSAPublicKey */
 };
 
 /* SubjectPublicKeyInfo (RFC 5480). */

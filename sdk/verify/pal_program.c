@@ -102,9 +102,9 @@ static const char *read_description(const struct verify_elf *elf,
         return "there is not one section " SECTION_NAME;
     }
     if (bytes < sizeof(*description) ||
-        verify_elf_memory(elf, address, sizeof(*description), &memory) != NULL ||
+        verify_elf_pages(elf, address, sizeof(*description), &memory) != NULL ||
         memory.data_bytes < sizeof(*description)) {
-        return SECTION_NAME " is too short, or no segment has it";
+        return SECTION_NAME " is too short, or not one segment alone has it";
     }
     memcpy(description, memory.data, sizeof(*description));
     const char *wrong = check_head(description, elf->is_64bit);

@@ -6,7 +6,7 @@
  *
  * sources: sdk/verify/evidence.c sdk/verify/old_quote.c sdk/verify/statement.c sdk/verify/key.c
  *     libtv/evidence.c libtv/root.c libtv/rsa.c libtv/pcr.c crypto verifier
- * include: libtv/api
+ * include: libtv/api sdk/include
  * seeds: 00,01,02,03,04,0200,0300,04002d2d2d2d2d424547494e205055424c4943204b45592d2d2d2d2d0a
  */
 #include "fuzz.h"

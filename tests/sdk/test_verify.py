@@ -1,5 +1,5 @@
-"""nacre-verify: measurements of programs, and quotes of both interfaces that libtv made here, all
-of which openssl must take or refuse as well."""
+"""nacre-verify: quotes of both interfaces that libtv made here, all of which openssl must take or
+refuse as well."""
 
 import glob
 import hashlib
@@ -12,15 +12,15 @@ import unittest
 
 import pal_program
 from pal_program import ROOT
+from verifier import Case, read, run, write
 
 sys.path.insert(0, os.path.join(ROOT, 'tools'))
 
 import sdk_verify  # noqa: E402
 
-SDK = os.path.join(ROOT, 'build/sdk')
-VERIFY = os.path.join(SDK, 'bin/nacre-verify')
 MAKER = ['tests/sdk/make_quotes.c', 'sdk/verify/options.c',
          *('libtv/%s.c' % name for name in ('evidence', 'measure', 'pcr', 'random', 'root', 'rsa'))]
+KINDS = 'module', 'tpm', 'random', 'simulated', 'module-debug', 'random-debug'
 NONCE, OLD_NONCE = '5a' * 32, 'c3' * 20
 DATA = b'd' * 64
 folder, program, identity, old_identity, maker, changer = None, {}, None, None, None, None
@@ -47,158 +47,9 @@ def tearDownModule():
     folder.cleanup()
 
 
-def run(*words):
-    """Status, standard output and standard error."""
-    done = subprocess.run([VERIFY, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, check=False, timeout=20)
-    return done.returncode, done.stdout, done.stderr
-
-
-def read(path):
-    with open(path, 'rb') as file:
-        return file.read()
-
-
-def write(path, data):
-    with open(path, 'wb') as file:
-        file.write(data)
-    return path
-
-
 def openssl(*words):
     return subprocess.run(['openssl', *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, check=False)
-
-
-class Case(unittest.TestCase):
-    def says(self, words, status, pattern):
-        """One line on the right channel, nothing on the other."""
-        code, out, err = run(*words)
-        self.assertEqual(code, status, (words, out, err))
-        said, silent = (out, err) if status == 0 else (err, out)
-        self.assertEqual(silent, '', words)
-        line = r'\A(nacre-verify: |verified: )[^\n]*(%s)[^\n]*\n\Z' % pattern
-        self.assertRegex(said, line, words)
-        self.assertEqual(status == 1, said.startswith('nacre-verify: refused: '), said)
-
-
-class Measure(Case):
-    def test_both_widths(self):
-        for width in 32, 64:
-            status, out, err = run('--measure', program[width])
-            self.assertEqual((status, err), (0, ''))
-            sha256, sha1 = pal_program.measure(program[width], width)
-            entry = pal_program.symbol(program[width], 'entry')
-            self.assertEqual(out.splitlines(), [
-                'sha256 ' + sha256, 'sha1 ' + sha1, 'name scales', 'width %d' % width,
-                'flags vector', 'entry 0x%x' % entry, 'section code start=0x10000000 bytes=4096',
-                'section data start=0x10010000 bytes=8192', 'section param bytes=4096',
-                'section stack bytes=8192', 'parameter integer',
-                'parameter pointer in-out bytes=77'])
-
-    def changed(self, width, changes):
-        """The program with numbers in it replaced: (offset, format, value)."""
-        data = bytearray(read(program[width]))
-        for offset, layout, value in changes:
-            struct.pack_into('<' + layout, data, offset, value)
-        return write('changed', data)
-
-    def test_every_byte_counts(self):
-        before = run('--measure', program[64])[1].splitlines()
-        at = read(program[64]).index(pal_program.content(program[64], '.pal_code'))
-        for offset in at, at + 4095:
-            after = run('--measure', self.changed(64, [(offset, 'B', 0x77)]))[1].splitlines()
-            self.assertEqual(after[2:], before[2:])
-            self.assertNotEqual(after[0], before[0])
-            self.assertNotEqual(after[1], before[1])
-
-    def test_wrong_descriptions(self):
-        layout = 'code and data of the PAL'
-        pages = "pages of the PAL's code or data"
-        at_hook = 'hook is not in its data'
-        wrong = 'wrong parameter'
-        cases = {
-            (0, '8s', b'NACREPX'): 'does not begin with a description',
-            (pal_program.VERSION, 'I', 2): 'version', (pal_program.FLAGS, 'I', 2): 'unknown flag',
-            (pal_program.WORD_BYTES, 'I', 2): 'width',
-            (pal_program.PARAMETERS, 'I', 11): 'too many parameters',
-            (pal_program.PARAMETERS, 'I', 1 << 31): 'too many parameters',
-            (pal_program.PARAMETER, 'I', 0): wrong, (pal_program.PARAMETER + 4, 'I', 1): wrong,
-            (pal_program.PARAMETER + 8, 'Q', 1): wrong, (pal_program.PARAMETER + 20, 'I', 4): wrong,
-            (pal_program.PARAMETER + 24, 'Q', 0): wrong,
-            (pal_program.ENTRY, 'Q', 0x10001000): 'entry point',
-            (pal_program.ENTRY, 'Q', 0): 'entry point',
-            (pal_program.CODE, 'Q', 0x10000010): layout,
-            (pal_program.CODE, 'Q', 0x0ffff000): pages,
-            (pal_program.CODE_END, 'Q', 0x10000000): layout,
-            (pal_program.CODE_END, 'Q', 0x10002000): pages,
-            (pal_program.CODE_END, 'Q', 0xfffffffffffff000): 'too many pages',
-            (pal_program.DATA, 'Q', 0x1000): 'too many pages',
-            (pal_program.DATA_END, 'Q', 0x10000000): layout,
-            (pal_program.DATA, 'Q', 0x10000000): 'overlap',
-            (pal_program.DATA_END, 'Q', 0x10013000): pages,
-            (pal_program.HOOK, 'Q', 0x10011fff): at_hook,
-            (pal_program.HOOK, 'Q', 0x10000000): at_hook, (pal_program.HOOK, 'Q', 1 << 63): at_hook,
-            (pal_program.HOOK, 'Q', 0x10010005): 'hook is not zero',
-            (pal_program.PARAM_PAGES, 'I', 0): 'no pages',
-            (pal_program.STACK_PAGES, 'I', 0): 'no pages',
-            (pal_program.STACK_PAGES, 'I', 0xffffffff): 'too many pages',
-            (pal_program.NAME, '32s', b'x' * 32): 'not printable',
-            (pal_program.NAME, 'B', 10): 'not printable'}
-        for width in 32, 64:
-            at = read(program[width]).index(b'NACREPA\0')
-            for (offset, form, value), reason in cases.items():
-                path = self.changed(width, [(at + offset, form, value)])
-                self.says(['--measure', path], 2, 'changed: .*' + reason)
-        hook = read(program[64]).index(struct.pack('<Q', 0x1122334455667788)) - 8
-        self.says(['--measure', self.changed(64, [(hook, 'B', 1)])], 2, 'hook is not zero')
-
-    def test_wrong_elf_files(self):
-        # Offsets in the headers of either width: {name: (64-bit, 32-bit)}, and their formats.
-        word = {64: 'Q', 32: 'I'}
-        names = {'type': (16, 16), 'machine': (18, 18), 'phoff': (32, 28), 'shoff': (40, 32),
-                 'phentsize': (54, 42), 'phnum': (56, 44), 'shentsize': (58, 46),
-                 'shnum': (60, 48), 'shstrndx': (62, 50)}
-        for width in 32, 64:
-            data = read(program[width])
-            where = {name: both[width == 32] for name, both in names.items()}
-            largest = (1 << width) - 1
-            changes = [(0, 'B', 0), (4, 'B', 3), (4, 'B', 3 - data[4]), (5, 'B', 2), (6, 'B', 9)]
-            changes += [(where[name], 'H', value) for name, value in
-                        [('type', 1), ('type', 3), ('machine', 8), ('phentsize', 1), ('phnum', 0),
-                         ('phnum', 0xffff), ('phnum', 0xfffe), ('shentsize', 0), ('shnum', 0),
-                         ('shnum', 0xffff), ('shstrndx', 0xffff), ('shstrndx', 0)]]
-            changes += [(where[name], word[width], value) for name in ('phoff', 'shoff')
-                        for value in (len(data), len(data) - 1, largest, largest - 100)]
-            table, = struct.unpack_from('<' + word[width], data, where['phoff'])
-            segment, at = (56, (8, 16, 32, 40)) if width == 64 else (32, (4, 8, 16, 20))
-            count, = struct.unpack_from('<H', data, where['phnum'])
-            loaded = [index for index in range(count)
-                      if struct.unpack_from('<I', data, table + index * segment)[0] == 1]
-            for index in loaded:
-                offset, address, in_file, in_memory = (table + index * segment + part
-                                                       for part in at)
-                changes += [(offset, word[width], len(data)), (offset, word[width], largest),
-                            (in_file, word[width], largest), (in_file, word[width], len(data)),
-                            (in_memory, word[width], 0), (in_memory, word[width], largest),
-                            (address, word[width], largest)]
-            for change in changes:
-                self.says(['--measure', self.changed(width, [change])], 2, 'changed: ')
-            for size in [*range(0, 70), *range(70, len(data), 509), len(data) - 1]:
-                self.says(['--measure', write('cut', data[:size])], 2, 'cut: ')
-            # A segment that would lie over the PAL's data, in a page of it.
-            first = table + loaded[0] * segment
-            path = self.changed(width, [(first + at[1], word[width], 0x10011ff0)])
-            self.says(['--measure', path], 2, "pages of the PAL's code or data")
-
-    def test_not_a_program(self):
-        self.says(['--measure', '/nowhere'], 2, '/nowhere: No such file')
-        self.says(['--measure', '.'], 2, 'Is a directory')
-        self.says(['--measure', write('text', b'#!/bin/sh\n')], 2, 'not an ELF file')
-        self.says(['--measure', '/bin/true'], 2, 'position-independent')
-        subprocess.run(['strip', '-o', 'none', '-R', '.pal_descriptor', program[64]], check=True,
-                       stderr=subprocess.DEVNULL)
-        self.says(['--measure', 'none'], 2, 'not one section .pal_descriptor')
 
 
 class Evidence(Case):
@@ -279,12 +130,16 @@ class Evidence(Case):
             write('evidence-changed', data)
             self.says(self.command('changed'), 1, reason)
 
+    @staticmethod
+    def parts(evidence):
+        """What is signed, and the signature, whose length is another one for each PAL."""
+        signed, = struct.unpack_from('<I', evidence, 12)
+        return evidence[:signed], evidence[signed:]
+
     def test_signature_is_der(self):
         """One evidence has one signature: other encodings of the same numbers are refused."""
-        evidence = read('evidence-module')
-        signed, = struct.unpack_from('<I', evidence, 12)
-        body, signature = evidence[:signed], evidence[signed:]
-        self.assertLess(len(signature), 72, 'no room for a longer one: choose another nonce')
+        kinds = (read('evidence-' + kind) for kind in KINDS)
+        body, signature = next(both for both in map(self.parts, kinds) if len(both[1]) < 72)
         first = signature[4:4 + signature[3]]
         second = signature[6 + len(first):]
         longer = b'\2%c\0%s\2%c%s' % (len(first) + 1, first, len(second), second)
@@ -358,6 +213,9 @@ class OldQuote(Case):
             write('signature-changed', data)
             self.says(self.command('changed'), 1, '256 bytes')
 
+    def test_everybodys_key(self):
+        self.says(self.command('forged', key='simulation-rsa.der'), 1, 'which everybody has')
+
     def test_kinds(self):
         for kind, allow, reason in [('random', ['random'], 'for one boot'),
                                     ('simulated', ['simulated'], 'simulated: everybody'),
@@ -392,6 +250,8 @@ class Usage(Case):
                                'not a register'),
                               (pal + nonce + key + ['--composite', 'x'] + rest, 'go together'),
                               (pal + nonce + key + ['--old'] + rest, 'go together'),
+                              (pal + nonce + key + ['--old', '--composite', 'x', '--data', '00']
+                               + rest, 'old quotes have no --data'),
                               (['--what'], 'unknown option --what'), (['--key'], 'needs a value'),
                               (['--measure', 'x', 'y'], 'no other option'),
                               (['--measure', 'x', '--old'], 'no other option')]:
@@ -408,3 +268,7 @@ class Usage(Case):
         self.assertEqual((status, err), (0, ''))
         for word in 'measure pal identity nonce key old composite data pcr'.split():
             self.assertRegex(out, r'\n  --%s\b' % word)
+
+
+if __name__ == '__main__':
+    unittest.main()

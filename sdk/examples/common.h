@@ -44,14 +44,32 @@ static inline bool read_file(const char *path, void *to, size_t bytes)
 static inline void write_file(const char *path, const void *from, size_t bytes)
 {
     char temporary[4096];
-    FILE *file = NULL;
 
-    if (snprintf(temporary, sizeof(temporary), "%s.new", path) < (int)sizeof(temporary)) {
-        file = fopen(temporary, "wb");
+    if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary)) {
+        end(1, "%s: %s", path, strerror(ENAMETOOLONG));
     }
-    if (file == NULL || fwrite(from, 1, bytes, file) != bytes || fflush(file) != 0 ||
-        fsync(fileno(file)) != 0 || fclose(file) != 0 || rename(temporary, path) != 0) {
-        end(1, "%s: %s", path, strerror(errno));
+    FILE *file = fopen(temporary, "wb");
+    if (file == NULL) {
+        end(1, "%s: %s", temporary, strerror(errno));
+    }
+    if (fwrite(from, 1, bytes, file) != bytes || fflush(file) != 0 || fsync(fileno(file)) != 0 ||
+        fclose(file) != 0 || rename(temporary, path) != 0) {
+        int error = errno;
+        (void)unlink(temporary);
+        end(1, "%s: %s", path, strerror(error));
+    }
+}
+
+/* Prints a line; that it was printed is part of success. */
+static inline __attribute__((format(printf, 1, 2))) void say(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    int printed = vprintf(format, arguments);
+    va_end(arguments);
+    if (printed < 0 || putchar('\n') == EOF || fflush(stdout) != 0) {
+        end(1, "standard output: %s", strerror(errno));
     }
 }
 

@@ -50,7 +50,8 @@ echo other > other
 {nv}
 echo all-ok
 """
-# A file that is one step behind goes on from the NV memory, an older one is refused.
+# A file that is one step behind goes on from the NV memory; an older one is refused, and one that
+# was counted on without it.
 WITH_NV = """
 [ $(./counter --nv nv) = 1 ]
 cp nv nv1
@@ -61,6 +62,8 @@ cp nv1 nv
 ./counter --nv nv 2>&1 | grep "older than the NV memory"
 rm nv
 ./counter --nv nv 2>&1 | grep "older than the NV memory"
+[ $(./counter count) = 4 ]
+./counter --nv count 2>&1 | grep "newer than the NV memory"
 """
 
 

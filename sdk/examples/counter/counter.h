@@ -7,7 +7,8 @@
 
 enum { COUNTER_FIRST = 1, COUNTER_NV = 2 }; /* flags */
 
-#define COUNTER_BLOB_BYTES (sizeof(uint32_t) + TV_SEALED_OVERHEAD)
-#define COUNTER_STALE 1000U /* result: the file is older than the NV memory knows */
+#define COUNTER_BLOB_BYTES (sizeof(uint64_t) + TV_SEALED_OVERHEAD)
+/* Results beside errors: the file is older than the NV memory knows, or newer. */
+enum { COUNTER_OLDER = 1000, COUNTER_NEWER };
 
 #endif

@@ -2,12 +2,13 @@
 #include "../common.h"
 #include "counter.h"
 
+#include <inttypes.h>
+
 int main(int arguments, char **argument)
 {
     bool with_nv = arguments == 3 && strcmp(argument[1], "--nv") == 0;
     uint8_t blob[COUNTER_BLOB_BYTES] = {0};
-    uint32_t count = 0;
-    uint64_t result;
+    uint64_t count = 0, result;
 
     if (arguments != (with_nv ? 3 : 2) || argument[arguments - 1][0] == '-') {
         end(2, "usage: counter [--nv] FILE");
@@ -19,12 +20,13 @@ int main(int arguments, char **argument)
     }
     struct pal *pal = start();
     enum tv_error error = PAL_CALL(pal, &result, flags, blob, &count);
-    if (error == TV_OK && result == COUNTER_STALE) {
-        end(1, "%s: older than the NV memory knows", path);
+    if (error == TV_OK && (result == COUNTER_OLDER || result == COUNTER_NEWER)) {
+        end(1, "%s: %s than the NV memory knows", path,
+            result == COUNTER_OLDER ? "older" : "newer");
     }
     must(error, result);
     write_file(path, blob, sizeof(blob));
-    printf("%u\n", count);
+    say("%" PRIu64, count);
     (void)pal_unregister(pal);
     return 0;
 }

@@ -45,6 +45,6 @@ int main(int count, char **argument)
     if (result == PASSWORD_WRONG) {
         end(1, "wrong; tries left: %u", left);
     }
-    puts(is_set ? "set" : "right");
+    say("%s", is_set ? "set" : "right");
     return 0;
 }

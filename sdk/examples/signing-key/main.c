@@ -79,16 +79,12 @@ static void hash_file(struct pal *pal, const char *path)
 
 static void read_nonce(const char *text)
 {
-    int end_at = 0;
-
-    for (unsigned i = 0; i < NONCE_BYTES; i++) {
-        end_at = 0;
-        if (sscanf(text + 2 * i, "%2hhx%n", &ask.input[i], &end_at) != 1 || end_at != 2) {
-            end(2, "the nonce must have 64 hexadecimal digits");
-        }
-    }
-    if (strlen(text) != 2 * NONCE_BYTES) {
+    if (strlen(text) != 2 * NONCE_BYTES ||
+        strspn(text, "0123456789abcdefABCDEF") != 2 * NONCE_BYTES) {
         end(2, "the nonce must have 64 hexadecimal digits");
+    }
+    for (unsigned i = 0; i < NONCE_BYTES; i++) {
+        (void)sscanf(text + 2 * i, "%2hhx", &ask.input[i]);
     }
 }
 
@@ -105,7 +101,6 @@ int main(int count, char **argument)
     bool is_new = count == 3 && strcmp(what, "new") == 0;
     bool is_sign = count == 4 && strcmp(what, "sign") == 0;
     bool is_attest = count == 5 && strcmp(what, "attest") == 0;
-
     bool is_quote_key = count == 3 && strcmp(what, "quote-key") == 0;
 
     if (!is_new && !is_sign && !is_attest && !is_quote_key) {

@@ -60,6 +60,7 @@ static const struct option known[] = {
 /* As written; how long digests are is known when --old was looked for everywhere. */
 struct words {
     const char *measure, *pal, *identity, *nonce, *pcr[TV_PCRS];
+    unsigned options; /* how many were given */
     bool old, help;
 };
 
@@ -210,7 +211,7 @@ static const char *check(const struct verify_options *options, const struct word
     return options->quote == NULL ? "the file to check is missing" : NULL;
 }
 
-static const char *finish(struct verify_options *options, const struct words *words, int argc)
+static const char *finish(struct verify_options *options, const struct words *words)
 {
     if (words->help) {
         options->mode = VERIFY_HELP;
@@ -219,7 +220,7 @@ static const char *finish(struct verify_options *options, const struct words *wo
     if (words->measure != NULL) {
         options->mode = VERIFY_MEASURE;
         options->program = words->measure;
-        return argc == 3 || (argc == 2 && options->quote == NULL)
+        return words->options == 1 && options->quote == NULL
                    ? NULL
                    : "--measure has one program and no other option";
     }
@@ -232,6 +233,14 @@ static const char *finish(struct verify_options *options, const struct words *wo
     return reason;
 }
 
+/* getopt_long() goes on to the next word only after the last letter of one, as of -xy. */
+static const char *unknown(char **argv)
+{
+    const char letter[] = {'-', (char)optopt, '\0'};
+
+    return fault("unknown option %s", optopt > 0 && optopt < MEASURE ? letter : argv[optind - 1]);
+}
+
 const char *verify_options_read(struct verify_options *options, int argc, char **argv)
 {
     struct words words = {0};
@@ -241,11 +250,12 @@ const char *verify_options_read(struct verify_options *options, int argc, char *
     opterr = 0;
     while ((option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
         if (option == '?') {
-            return fault("unknown option %s", argv[optind - 1]);
+            return unknown(argv);
         }
         if (option == ':') {
             return fault("%s needs a value", argv[optind - 1]);
         }
+        words.options++;
         const char *reason = read_option(options, &words, option);
         if (reason != NULL) {
             return reason;
@@ -257,5 +267,5 @@ const char *verify_options_read(struct verify_options *options, int argc, char *
     if (optind < argc) {
         return fault("one file too many: %s", argv[optind]);
     }
-    return finish(options, &words, argc);
+    return finish(options, &words);
 }

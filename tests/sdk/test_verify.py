@@ -254,7 +254,10 @@ class Usage(Case):
                                + rest, 'old quotes have no --data'),
                               (['--what'], 'unknown option --what'), (['--key'], 'needs a value'),
                               (['--measure', 'x', 'y'], 'no other option'),
-                              (['--measure', 'x', '--old'], 'no other option')]:
+                              (['--measure', 'x', '--old'], 'no other option'),
+                              (['--measure=x', 'y'], 'no other option'),
+                              (['--measure=x', '--old'], 'no other option'),
+                              (['-xy'], 'unknown option -x '), (['--old=1'], 'option --old=1 ')]:
             self.says(words, 2, reason)
 
     def test_files_that_cannot_be_read(self):

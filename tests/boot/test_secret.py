@@ -93,7 +93,7 @@ def check_quotes(found, width):
 
 def test_secret_outlives_boots():
     """Sealed here, opened there, and nowhere else; quotes; NV memory, and its replay."""
-    first = kept(story("secret-1", "pal-keep"))
+    first = kept(story("secret-1", "pal-keep", options="log=trace"))  # all that is ever logged
     for width in (64, 32):
         check_quotes(first, width)
     owner = "nv-owner=" + first[64, "identity"].hex()

@@ -30,7 +30,7 @@ struct contract_check {
 
 /* Tables that end with a NULL name; every check in them runs on the boot CPU, alone. */
 extern const struct contract_check contract_cpu[], contract_memory[], contract_vmx[],
-    contract_entry[], contract_apic[], contract_crypto[], contract_xsave[];
+    contract_entry[], contract_apic[], contract_crypto[], contract_keys[], contract_xsave[];
 
 /* Provided by the runner; may return, the check ends then. */
 void contract_failed(const char *file, unsigned line, const char *expression);

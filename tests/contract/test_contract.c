@@ -14,6 +14,7 @@
 #include "check_cpu.c"
 #include "check_crypto.c"
 #include "check_entry.c"
+#include "check_keys.c"
 #include "check_memory.c"
 #include "check_vmx.c"
 #include "check_xsave.c"
@@ -68,6 +69,7 @@ static void test_crypto(void **state)
     (void)state;
     struct fake_config config = fake_config_default();
     run(contract_crypto, &config);
+    run(contract_keys, &config);
 }
 
 int main(void)

@@ -11,6 +11,7 @@
 #include "../../../contract/check_cpu.c"
 #include "../../../contract/check_crypto.c"
 #include "../../../contract/check_entry.c"
+#include "../../../contract/check_keys.c"
 #include "../../../contract/check_memory.c"
 #include "../../../contract/check_vmx.c"
 #include "../../../contract/check_xsave.c"
@@ -62,6 +63,7 @@ _Noreturn void app_main(const struct hw_boot_info *boot)
     run(contract_entry, &machine);
     run(contract_apic, &machine);
     run(contract_crypto, &machine);
+    run(contract_keys, &machine);
     run(contract_xsave, &machine);
     run(contract_isolated, &machine);
     run(contract_isolated_resources, &machine);

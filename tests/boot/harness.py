@@ -45,8 +45,9 @@ def nacre_lines(machine):
 
 
 def check_banner(machine, cpus):
-    """The first line names version, CPUs and the memory taken; returns that as (start, end)."""
-    lines = nacre_lines(machine)
+    """The first line names version, CPUs and the memory taken; returns that as (start, end). Only
+    debugging has a line before it."""
+    lines = [line for line in nacre_lines(machine) if not line.startswith("nacre: loaded at ")]
     match = re.match(BANNER, lines[0]) if lines else None
     check(match, "no banner: %s" % lines[:1])
     check(int(match.group(1)) == cpus, "banner names %s CPUs, not %d" % (match.group(1), cpus))

@@ -11,6 +11,7 @@ import tempfile
 
 import initramfs
 from bochs import Bochs
+from common import build_image
 from harness import boot, check, payload, refusal, spoiled
 
 SECRET = bytes(range(0x31, 0x51))       # no part of it is anything else on the console
@@ -35,9 +36,9 @@ def initrd_with(name, kept_files):
     return initramfs.extended("amd64", os.path.join(initramfs.GUESTS, "amd64", name), files)
 
 
-def source(name, work, secret=SECRET, nv=None, options="", files=None):
+def source(name, work, secret=SECRET, nv=None, options="", files=None, **others):
     initrd = initrd_with(name + ".initrd", files) if files else None
-    made = payload(work=work, options=options, initrd=initrd)
+    made = payload(work=work, options=options, initrd=initrd, **others)
     for word, data in (("secret", secret), ("nv", nv)):
         if data is not None:
             made.modules.append((spoiled("%s.%s" % (name, word), data), word))
@@ -71,13 +72,14 @@ def openssl(folder, *words, **files):
     return result.stdout
 
 
-def check_quotes(found, width):
-    """Both quotes, by openssl alone."""
+def check_quotes(found, width, marks=0):
+    """Both quotes, by openssl alone. marks: 1 for a debug build."""
     evidence = found[width, "evidence"]
     body = evidence[:int.from_bytes(evidence[12:16], "little")]
+    check(evidence[16:20] == bytes([marks, 0, 0, 0]), "the flags are not those of this build")
     check(evidence[20:24] == bytes([2, 0, 0, 0]), "the root's source is not 'module'")
     check(evidence[96 - 32:96] == found[width, "identity"], "another identity")
-    info = bytes([1, 1, 0, 0]) + b"QUOT" + hashlib.sha1(found[width, "composite"]).digest() + \
+    info = bytes([1, 1, 0, marks]) + b"QUOT" + hashlib.sha1(found[width, "composite"]).digest() + \
         b"nonce".ljust(20, b"\0")
     with tempfile.TemporaryDirectory() as folder:
         said = openssl(folder, "dgst", "-sha256", "-keyform", "DER", "-verify", "key",
@@ -116,6 +118,12 @@ def test_secret_of_another_machine():
     none = kept(story("secret-c", "pal-back:other,pal-keep", secret=None, files=first))
     check(none[64, "evidence"][20] == 3, "the evidence does not say that the root is random")
     check(none[64, "key"] not in (first[64, "key"], other[64, "key"]), "a random key is known")
+
+
+def test_secret_debug_build():
+    """Who can attack a build more easily sees that in each of its quotes."""
+    image = build_image("trustvisor", "picolibc", "Og")
+    check_quotes(kept(story("secret-debug", "pal64-keep", image=image)), 64, marks=1)
 
 
 def refused(name, what, before=1, **options):

@@ -51,22 +51,22 @@ def test_qemu_without_vmx():
 
 
 def test_no_kernel():
-    refusal(Bochs("no-kernel", nothing_to_boot("boot=direct")), r"no kernel module", before=1)
+    refusal(Bochs("no-kernel", nothing_to_boot("boot=direct")), r"no kernel module", before=2)
 
 
 def test_kernel_truncated():
     path = spoiled("kernel-truncated", kernel_bytes()[:1 << 20])
-    refusal(Bochs("truncated", payload(kernel=path)), r"truncated", before=1)
+    refusal(Bochs("truncated", payload(kernel=path)), r"truncated", before=2)
 
 
 def test_kernel_garbage():
     path = spoiled("kernel-garbage", bytes(range(256)) * 400)
-    refusal(Bochs("garbage", payload(kernel=path)), r"kernel module", before=1)
+    refusal(Bochs("garbage", payload(kernel=path)), r"kernel module", before=2)
 
 
 def test_kernel_short():
     path = spoiled("kernel-short", b"short")
-    refusal(Bochs("short", payload(kernel=path)), r"too short", before=1)
+    refusal(Bochs("short", payload(kernel=path)), r"too short", before=2)
 
 
 def guest_says(name, source, text):
@@ -89,11 +89,11 @@ def test_no_initrd():
 
 
 def test_guest_memory_too_small():
-    refusal(Bochs("mem", payload(options="mem=24M")), r"memory|RAM", before=1)
+    refusal(Bochs("mem", payload(options="mem=24M")), r"memory|RAM", before=2)
 
 
 def test_machine_memory_too_small():
-    refusal(Bochs("tiny", nothing_to_boot(), memory_mb=4), r"too little memory")
+    refusal(Bochs("tiny", nothing_to_boot(), memory_mb=6), r"too little memory")
 
 
 def test_too_many_cpus():

@@ -87,6 +87,7 @@ class Image(unittest.TestCase):
                              'movb $1, -17(%rbp)', 'leave'],
                             'access below the stack pointer in planted: movb $0x1,-0x11(%rbp)')
         compiled = tree.copy().file('planted.o')
+        self.assembly_is_checked(compiled)
         source = 'int planted(int a);\nint planted(int a)\n{\n    volatile int b = a;\n' \
                  '    return b;\n}\n'
         for flags, status in ((['-mno-red-zone'], 0), ([], 1), (['-fno-omit-frame-pointer'], 1)):
@@ -95,6 +96,17 @@ class Image(unittest.TestCase):
             checker = os.path.join(tree.ROOT, 'tools/build/check_code.py')
             result = subprocess.run([checker, compiled], stderr=subprocess.DEVNULL, check=False)
             self.assertEqual(result.returncode, status, flags)
+
+    def assembly_is_checked(self, compiled):
+        """gcc -Os makes room by adding -128, which takes fewer bytes than subtracting 128."""
+        for offset, status in ((-128, 0), (-136, 1)):
+            source = ASSEMBLY % '\n'.join(['push %rbp', 'mov %rsp, %rbp', 'add $-128, %rsp',
+                                           'mov %%rax, %d(%%rbp)' % offset, 'leave'])
+            subprocess.run(['gcc', '-c', '-x', 'assembler', '-', '-o', compiled], check=True,
+                           input=source, text=True)
+            checker = os.path.join(tree.ROOT, 'tools/build/check_code.py')
+            result = subprocess.run([checker, compiled], stderr=subprocess.DEVNULL, check=False)
+            self.assertEqual(result.returncode, status, offset)
 
     def test_floating_point_in_c_is_refused(self):
         self.fails({'libbase/planted.c': 'double base_planted(double a);\n'

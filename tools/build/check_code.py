@@ -64,8 +64,11 @@ def red_zone_faults(name, code):
     room = 0
     for _, text in code:
         subtraction = re.match(r'sub \$0x([0-9a-f]+),%rsp', text)
+        addition = re.match(r'add \$0x(f[0-9a-f]{15}),%rsp', text)  # of -128 is the shorter one
         if subtraction:
             room += int(subtraction.group(1), 16)
+        elif addition:
+            room += (1 << 64) - int(addition.group(1), 16)
         elif text.startswith('push') and text != 'push %rbp':
             room += 8
     for mnemonic, text in code:

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 
 from harness import ROOT, boot, check, payload, spoiled
-from test_sdk import OPTIONS, initrd, said, toolkit
+from test_sdk import OPTIONS, SECONDS, initrd, said, toolkit
 from test_secret import SECRET, no_secrets
 
 # Bochs' SYSRET leaves the attributes of SS as the kernel had them (so does an AMD processor's, for
@@ -82,7 +82,7 @@ def run(name, arch, files, commands, options):
     made = payload(architecture=arch, work="shell", options=options, extra=INT80,
                    initrd=initrd(name, arch, files, commands))
     made.modules.append((spoiled(name + ".secret", SECRET), "secret"))
-    serial = boot(name, arch=arch, source=made, work="programs")
+    serial = boot(name, arch=arch, source=made, work="programs", seconds=SECONDS)
     no_secrets(serial)
     failure = re.search(r"^NACRE-GUEST: programs failed.*(\n.*){1,6}", serial, re.MULTILINE)
     check(not failure, failure and failure.group())

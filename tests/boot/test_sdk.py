@@ -12,6 +12,7 @@ import toolkit  # noqa: E402
 
 # A budget is real time, and Bochs' machine is a slow one: 15 million instructions a second.
 OPTIONS = "pal-budget=10000"
+SECONDS = 1500
 WORK = """
 do_programs() {
     echo 0 > /proc/sys/vm/compact_unevictable_allowed
@@ -59,7 +60,7 @@ def all_services(name, arch, widths):
                 for width in widths}
     source = payload(architecture=arch, work="shell", options=OPTIONS + " nv-owner=" + owner,
                      initrd=initrd(name, arch, files, commands))
-    serial = boot(name, arch=arch, source=source, work="programs")
+    serial = boot(name, arch=arch, source=source, work="programs", seconds=SECONDS)
     for width in widths:
         words = said(serial, "all%d" % width)
         check("measurement=" + programs[width][0].hex() in words,

@@ -22,13 +22,15 @@ uint64_t tpm_ticks(uint32_t ms)
     return hw_tsc_hz() / 1000 * ms;
 }
 
-enum status tpm_wait8(uint32_t offset, uint8_t mask, uint8_t value, uint32_t limit_ms)
+/* Registers of both sizes; nobody: what is read where no TPM answers. */
+static enum status wait(uint32_t offset, bool is_byte, uint32_t nobody, uint32_t mask,
+                        uint32_t value, uint32_t limit_ms)
 {
     uint64_t start = hw_rdtsc();
 
     for (;;) {
-        uint8_t now = hw_mmio_read8(tpm_reg(offset));
-        if (now == TPM_NOBODY_BYTE) {
+        uint32_t now = is_byte ? hw_mmio_read8(tpm_reg(offset)) : hw_mmio_read32(tpm_reg(offset));
+        if (now == nobody) {
             return STATUS_HARDWARE;
         }
         if ((now & mask) == value) {
@@ -41,23 +43,14 @@ enum status tpm_wait8(uint32_t offset, uint8_t mask, uint8_t value, uint32_t lim
     }
 }
 
+enum status tpm_wait8(uint32_t offset, uint8_t mask, uint8_t value, uint32_t limit_ms)
+{
+    return wait(offset, true, TPM_NOBODY_BYTE, mask, value, limit_ms);
+}
+
 enum status tpm_wait32(uint32_t offset, uint32_t mask, uint32_t value, uint32_t limit_ms)
 {
-    uint64_t start = hw_rdtsc();
-
-    for (;;) {
-        uint32_t now = hw_mmio_read32(tpm_reg(offset));
-        if (now == TPM_NOBODY) {
-            return STATUS_HARDWARE;
-        }
-        if ((now & mask) == value) {
-            return STATUS_OK;
-        }
-        if (hw_rdtsc() - start > tpm_ticks(limit_ms)) {
-            return STATUS_TIMEOUT;
-        }
-        hw_delay_us(TPM_POLL_US);
-    }
+    return wait(offset, false, TPM_NOBODY, mask, value, limit_ms);
 }
 
 enum status tpm_response_size(const uint8_t *response, size_t room_bytes, size_t *bytes)

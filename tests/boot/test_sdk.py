@@ -15,7 +15,7 @@ OPTIONS = "pal-budget=10000"
 SECONDS = 1500
 WORK = """
 do_programs() {
-    echo 0 > /proc/sys/vm/compact_unevictable_allowed
+    keep_pages
     for program in /kept/run-*; do
         sh $program > /tmp/said 2>&1 || {
             say "programs failed: $program status=$?"

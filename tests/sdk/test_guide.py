@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 import unittest
 
 import toolkit as sdk
@@ -10,7 +9,7 @@ import toolkit as sdk
 GUIDE = os.path.join(sdk.ROOT, 'docs/pal.md')
 
 
-class Guide(unittest.TestCase):
+class Guide(sdk.FolderCase):
     @classmethod
     def setUpClass(cls):
         with open(GUIDE, encoding='ascii') as file:
@@ -18,20 +17,11 @@ class Guide(unittest.TestCase):
         cls.sections = dict(re.findall(r'^## (\w+)\n(.*?)(?=^## |\Z)', text,
                                        re.DOTALL | re.MULTILINE))
 
-    def setUp(self):
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.folder = temporary.name
-
     def blocks(self, section, language=''):
         """The fenced blocks of one language."""
         found = re.findall(r'^```(\w*)\n(.*?)^```$', self.sections[section],
                            re.DOTALL | re.MULTILINE)
         return [text for name, text in found if name == language]
-
-    def write(self, name, text):
-        with open(os.path.join(self.folder, name), 'w', encoding='ascii') as file:
-            file.write(text)
 
     def shell(self, commands, **environment):
         done = sdk.run(['sh', '-e', '-c', commands], cwd=self.folder,

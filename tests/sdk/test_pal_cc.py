@@ -1,7 +1,6 @@
 """What nacre-pal-cc refuses, each with one line; and programs that were linked wrongly."""
 
 import os
-import tempfile
 import unittest
 
 import toolkit as sdk
@@ -24,18 +23,7 @@ int main(void)
 '''
 
 
-class PalCompiler(unittest.TestCase):
-    def setUp(self):
-        self.temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(self.temporary.cleanup)
-        self.folder = self.temporary.name
-
-    def write(self, name, text):
-        path = os.path.join(self.folder, name)
-        with open(path, 'w', encoding='ascii') as file:
-            file.write(text)
-        return path
-
+class PalCompiler(sdk.FolderCase):
     def refuses(self, text, what, *options):
         source = self.write('bad.pal.c', text)
         for width in sdk.WIDTHS:

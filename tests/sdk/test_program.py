@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 import unittest
 
 import toolkit as sdk
@@ -96,18 +95,7 @@ int main(void)
 '''
 
 
-class Program(unittest.TestCase):
-    def setUp(self):
-        self.temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(self.temporary.cleanup)
-        self.folder = self.temporary.name
-
-    def write(self, name, text):
-        path = os.path.join(self.folder, name)
-        with open(path, 'w', encoding='ascii') as file:
-            file.write(text)
-        return path
-
+class Program(sdk.FolderCase):
     def test_every_service(self):
         for width in sdk.WIDTHS:
             for kind in ('-static', '-rdynamic'):

@@ -4,6 +4,8 @@ import hashlib
 import os
 import struct
 import subprocess
+import tempfile
+import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HERE = os.path.join(ROOT, 'tests/sdk')
@@ -80,3 +82,18 @@ def measure(path):
         identity = hashlib.sha256(identity + hashlib.sha256(head + content).digest()).digest()
         register = hashlib.sha1(register + hashlib.sha1(head + content).digest()).digest()
     return identity, register
+
+
+class FolderCase(unittest.TestCase):
+    """A test with a folder of its own."""
+
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = temporary.name
+
+    def write(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, 'w', encoding='ascii') as file:
+            file.write(text)
+        return path

@@ -46,13 +46,14 @@ debug: action=ignore
 
 
 def preload():
-    """An object with an empty srand(): RDRAND then gives the same numbers in every run."""
-    target = os.path.join(BUILD, "guests", "fixed-srand.so")
-    if not os.path.exists(target):
+    """The object of bochs_preload.c; it is made if it is missing or older than its source."""
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bochs_preload.c")
+    target = os.path.join(BUILD, "guests", "bochs-preload.so")
+    if not os.path.exists(target) or os.path.getmtime(target) < os.path.getmtime(source):
         os.makedirs(os.path.dirname(target), exist_ok=True)
         temporary = private_name(target)
-        run(["gcc", "-shared", "-fPIC", "-x", "c", "-o", temporary, "-"],
-            input="void srand(unsigned seed) { (void)seed; }\n")
+        run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", temporary,
+             source])
         os.replace(temporary, target)
     return target
 

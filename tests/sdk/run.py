@@ -20,7 +20,9 @@ def main():
     loader.testNamePatterns = ['*%s*' % name for name in sys.argv[1:]] or None
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(loader.discover(HERE))
     failed = len(result.failures) + len(result.errors)
-    print('%d passed, %d failed' % (result.testsRun - failed - len(result.skipped), failed))
+    # A module that could not be set up is an error, but no test that ran.
+    passed = max(result.testsRun - failed - len(result.skipped), 0)
+    print('%d passed, %d failed' % (passed, failed))
     sys.exit(0 if result.wasSuccessful() and result.testsRun else 1)
 
 

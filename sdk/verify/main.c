@@ -72,12 +72,12 @@ static int read_inputs(struct verify_options *options, struct inputs *inputs)
 
     if (options->program != NULL) {
         status = read_program(inputs, options->program);
-        if (options->mode == VERIFY_OLD) {
-            memcpy(options->expected.identity, inputs->measurement.sha1,
-                   sizeof(inputs->measurement.sha1));
-        } else {
+        if (options->mode == VERIFY_EVIDENCE) {
             memcpy(options->expected.identity, inputs->measurement.sha256,
                    sizeof(inputs->measurement.sha256));
+        } else {
+            memcpy(options->expected.identity, inputs->measurement.sha1,
+                   sizeof(inputs->measurement.sha1));
         }
     }
     if (status == VERIFIED && options->data != NULL) {
@@ -92,6 +92,19 @@ static int read_inputs(struct verify_options *options, struct inputs *inputs)
     return status == VERIFIED ? read_file(&inputs->quote, options->quote, QUOTE_MAX) : status;
 }
 
+static const char *check_old(const struct verify_options *options, const struct inputs *inputs,
+                             const struct verify_rsa *key, struct verify_statement *statement)
+{
+    const struct verify_file *composite = &inputs->composite, *quote = &inputs->quote;
+
+    if (options->mode == VERIFY_FIRST) {
+        return verify_first_quote(statement, &options->expected, key, quote->bytes, quote->count);
+    }
+    const struct verify_old_quote old = {composite->bytes, quote->bytes, composite->count,
+                                         quote->count};
+    return verify_old_quote(statement, &options->expected, key, &old);
+}
+
 /* The reason to refuse the quote; *wrong_key is what is wrong with the key. */
 static const char *check(const struct verify_options *options, const struct inputs *inputs,
                          struct verify_statement *statement, const char **wrong_key)
@@ -100,12 +113,9 @@ static const char *check(const struct verify_options *options, const struct inpu
     struct verify_p256 p256;
     struct verify_rsa rsa;
 
-    if (options->mode == VERIFY_OLD) {
-        const struct verify_old_quote old = {inputs->composite.bytes, quote->bytes,
-                                             inputs->composite.count, quote->count};
+    if (options->mode != VERIFY_EVIDENCE) {
         *wrong_key = verify_key_rsa(&rsa, key->bytes, key->count);
-        return *wrong_key == NULL ? verify_old_quote(statement, &options->expected, &rsa, &old)
-                                  : NULL;
+        return *wrong_key == NULL ? check_old(options, inputs, &rsa, statement) : NULL;
     }
     *wrong_key = verify_key_p256(&p256, key->bytes, key->count);
     return *wrong_key == NULL

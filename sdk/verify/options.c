@@ -8,15 +8,18 @@ const char verify_help[] =
     "usage: nacre-verify --pal PROGRAM|--identity HEX --nonce HEX --key KEY [OPTION ...] EVIDENCE\n"
     "       nacre-verify --old --pal PROGRAM|--identity HEX --nonce HEX --key KEY\n"
     "                    --composite FILE [OPTION ...] SIGNATURE\n"
+    "       nacre-verify --first --pal PROGRAM|--identity HEX --nonce HEX --key KEY\n"
+    "                    [OPTION ...] QUOTE\n"
     "       nacre-verify --measure PROGRAM\n"
     "Is this quote by Nacre, of this PAL, with my nonce?\n"
     "  --measure PROGRAM  print the measurements of the PAL in a program, and what is in them\n"
     "  --pal PROGRAM      the quote must be by the PAL in this program (ELF file)\n"
-    "  --identity HEX     the same, by its measurement: SHA-256; with --old SHA-1\n"
-    "  --nonce HEX        that the quote was asked for with: 32 bytes; with --old 20\n"
-    "  --key KEY          public key of the machine, DER or PEM: P-256; with --old RSA-2048\n"
-    "  --old              a quote of the old interface: what QUOTE gave as its signature\n"
+    "  --identity HEX     the same, by its measurement: SHA-256; of old quotes SHA-1\n"
+    "  --nonce HEX        that the quote was asked for with: 32 bytes; of old quotes 20\n"
+    "  --key KEY          public key of the machine, DER or PEM: P-256; of old quotes RSA-2048\n"
+    "  --old              a quote of the old interface (12): what QUOTE gave as its signature\n"
     "  --composite FILE   and as its composite\n"
+    "  --first            a quote of the first interface (5)\n"
     "  --data HEX|FILE    the PAL's 64 bytes in the evidence; zeros follow if these are fewer\n"
     "  --pcr N=HEX        register N must be in the quote and have this value; may be repeated\n"
     "  --allow-simulated  accept what the SDK's simulation signed: everybody can make that\n"
@@ -31,6 +34,7 @@ enum {
     NONCE,
     KEY,
     OLD,
+    FIRST,
     COMPOSITE,
     DATA,
     PCR,
@@ -47,6 +51,7 @@ static const struct option known[] = {
     {"nonce", required_argument, NULL, NONCE},
     {"key", required_argument, NULL, KEY},
     {"old", no_argument, NULL, OLD},
+    {"first", no_argument, NULL, FIRST},
     {"composite", required_argument, NULL, COMPOSITE},
     {"data", required_argument, NULL, DATA},
     {"pcr", required_argument, NULL, PCR},
@@ -57,11 +62,11 @@ static const struct option known[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* As written; how long digests are is known when --old was looked for everywhere. */
+/* As written; how long digests are is known when --old and --first were looked for everywhere. */
 struct words {
     const char *measure, *pal, *identity, *nonce, *pcr[TV_PCRS];
     unsigned options; /* how many were given */
-    bool old, help;
+    bool old, first, help;
 };
 
 static char wrong[160];
@@ -157,6 +162,9 @@ static const char *read_option(struct verify_options *options, struct words *wor
     case OLD:
         words->old = true;
         return NULL;
+    case FIRST:
+        words->first = true;
+        return NULL;
     default:
         words->help = true;
         return NULL;
@@ -176,7 +184,7 @@ static const char *read_digest(const char *name, const char *text, uint8_t *dige
 
 static const char *read_digests(struct verify_expected *expected, const struct words *words)
 {
-    size_t bytes = words->old ? 20 : 32;
+    size_t bytes = words->old || words->first ? 20 : 32;
     const char *reason = read_digest("--nonce", words->nonce, expected->nonce, bytes);
 
     if (reason == NULL && words->identity != NULL) {
@@ -205,7 +213,10 @@ static const char *check(const struct verify_options *options, const struct word
     if (words->old != (options->composite != NULL)) {
         return "--old and --composite go together";
     }
-    if (words->old && options->data != NULL) {
+    if (words->old && words->first) {
+        return "give either --old or --first";
+    }
+    if ((words->old || words->first) && options->data != NULL) {
         return "old quotes have no --data";
     }
     return options->quote == NULL ? "the file to check is missing" : NULL;
@@ -226,7 +237,7 @@ static const char *finish(struct verify_options *options, const struct words *wo
     }
     const char *reason = check(options, words);
     if (reason == NULL) {
-        options->mode = words->old ? VERIFY_OLD : VERIFY_EVIDENCE;
+        options->mode = words->old ? VERIFY_OLD : words->first ? VERIFY_FIRST : VERIFY_EVIDENCE;
         options->program = words->pal;
         reason = read_digests(&options->expected, words);
     }

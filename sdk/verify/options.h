@@ -4,13 +4,13 @@
 
 #include "quote.h"
 
-enum verify_mode { VERIFY_HELP, VERIFY_MEASURE, VERIFY_EVIDENCE, VERIFY_OLD };
+enum verify_mode { VERIFY_HELP, VERIFY_MEASURE, VERIFY_EVIDENCE, VERIFY_OLD, VERIFY_FIRST };
 
 struct verify_options {
     enum verify_mode mode;
     const char *program; /* of --pal and --measure; NULL: expected has the identity */
     const char *key, *composite, *data;
-    const char *quote; /* the file that is checked: evidence, or the old signature */
+    const char *quote; /* the file that is checked: evidence, the old signature, the first quote */
     struct verify_expected expected;
 };
 

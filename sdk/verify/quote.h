@@ -36,7 +36,7 @@ const char *verify_evidence(struct verify_statement *statement,
                             const struct verify_expected *expected, const struct verify_p256 *key,
                             const uint8_t *evidence, size_t bytes);
 
-/* The two outputs of QUOTE. */
+/* The two outputs of QUOTE (12). */
 struct verify_old_quote {
     const uint8_t *composite, *signature;
     size_t composite_bytes, signature_bytes;
@@ -45,7 +45,12 @@ const char *verify_old_quote(struct verify_statement *statement,
                              const struct verify_expected *expected, const struct verify_rsa *key,
                              const struct verify_old_quote *quote);
 
-/* The last checks of both: values of registers, and whether the signer's kind is allowed. */
+/* The output of QUOTE of the first interface (5). */
+const char *verify_first_quote(struct verify_statement *statement,
+                               const struct verify_expected *expected, const struct verify_rsa *key,
+                               const uint8_t *quote, size_t bytes);
+
+/* The last checks of all: values of registers, and whether the signer's kind is allowed. */
 const char *verify_statement(const struct verify_statement *statement,
                              const struct verify_expected *expected, size_t digest_bytes);
 

@@ -71,7 +71,7 @@ static const char *root_name(uint32_t root)
 void verify_report_statement(const struct verify_options *options, const struct verify_pal *pal,
                              const struct verify_statement *statement)
 {
-    size_t digest_bytes = options->mode == VERIFY_OLD ? 20 : 32;
+    size_t digest_bytes = options->mode == VERIFY_EVIDENCE ? 32 : 20;
 
     printf("verified: pal=");
     print_hex(options->expected.identity, digest_bytes);

@@ -6,6 +6,7 @@ as hex and goes into the next boot's initramfs, or to the boot loader.
 import hashlib
 import os
 import re
+import struct
 import subprocess
 import tempfile
 
@@ -73,7 +74,7 @@ def openssl(folder, *words, **files):
 
 
 def check_quotes(found, width, marks=0):
-    """Both quotes, by openssl alone. marks: 1 for a debug build."""
+    """The three quotes, by openssl alone. marks: 1 for a debug build."""
     evidence = found[width, "evidence"]
     body = evidence[:int.from_bytes(evidence[12:16], "little")]
     check(evidence[16:20] == bytes([marks, 0, 0, 0]), "the flags are not those of this build")
@@ -91,6 +92,13 @@ def check_quotes(found, width, marks=0):
         said = openssl(folder, "dgst", "-sha1", "-verify", "rsa.pem", "-signature", "signature",
                        "info", info=info, signature=found[width, "signature"])
         check("Verified OK" in said, "openssl says of the old quote: %s" % said)
+        first = found[width, "first-quote"]
+        said = openssl(folder, "dgst", "-sha1", "-verify", "rsa.pem", "-signature", "signature",
+                       "signed", signed=first[:-512], signature=first[-512:-256])
+        check("Verified OK" in said, "openssl says of the first quote: %s" % said)
+    registers = found[width, "composite"][7:]
+    check(first[:-512] == bytes([1, 1, 0, marks]) + b"QUOT" + struct.pack("<3I", 2, 0, 1)
+          + registers[:20] + bytes(20) + b"nonce".ljust(20, b"\0"), "the first quote has more")
 
 
 def test_secret_outlives_boots():

@@ -7,7 +7,8 @@
  * sources: sdk/verify/evidence.c sdk/verify/old_quote.c sdk/verify/statement.c sdk/verify/key.c
  *     libtv/evidence.c libtv/root.c libtv/rsa.c libtv/pcr.c crypto verifier
  * include: libtv/api sdk/include
- * seeds: 00,01,02,03,04,0200,0300,04002d2d2d2d2d424547494e205055424c4943204b45592d2d2d2d2d0a
+ * seeds: 00,01,02,03,04,05,0200,0300,05000000030200000000,
+ *     04002d2d2d2d2d424547494e205055424c4943204b45592d2d2d2d2d0a
  */
 #include "fuzz.h"
 
@@ -15,7 +16,7 @@
 #include <tv/random.h>
 #include <world/world.h>
 
-enum { ANY, HEADER, EVIDENCE, OLD, KEY, KINDS };
+enum { ANY, HEADER, EVIDENCE, OLD, KEY, FIRST, KINDS };
 
 /* Nothing secret is here, and no other CPU. */
 void tv_wipe(void *start, size_t bytes)
@@ -169,6 +170,45 @@ static void try_old(struct fuzz_input *input)
     free(second);
 }
 
+/* The list is of the selected registers. */
+static size_t make_first(uint8_t selection, uint8_t *quote)
+{
+    uint32_t count = 0;
+    tv_quote_head(&root, quote);
+    uint8_t *list = quote + TV_QUOTE_HEAD_BYTES;
+    uint8_t *end = list + sizeof(count) * (1 + (size_t)__builtin_popcount(selection));
+    for (uint32_t i = 0; i < TV_PCRS; i++) {
+        if ((selection >> i & 1) != 0) {
+            count++;
+            memcpy(list + sizeof(count) * count, &i, sizeof(i));
+            memcpy(end, pcrs.pcr[i].sha1, 20);
+            end += 20;
+        }
+    }
+    memcpy(list, &count, sizeof(count));
+    memcpy(end, nonce, 20);
+    end += 20;
+    tv_rsa_sign(&root, quote, (size_t)(end - quote), end);
+    memcpy(end + TV_RSA_BYTES, rsa.modulus, TV_RSA_BYTES);
+    return (size_t)(end - quote) + 2 * TV_RSA_BYTES;
+}
+
+static void try_first(struct fuzz_input *input)
+{
+    struct wish wish = choose(input, true);
+    struct verify_statement statement;
+    uint8_t made[TV_QUOTE_HEAD_BYTES + 4 + TV_PCRS * (4 + 20) + 20 + 2 * TV_RSA_BYTES];
+    bool changed;
+    size_t count = make_first(wish.selection, made);
+    uint8_t *bytes = disturb(input, made, &count, &changed);
+    bool accepted = verify_first_quote(&statement, &wish.expected, &rsa, bytes, count) == NULL;
+    FUZZ_CHECK(accepted == (wish.right && !changed));
+    if (accepted) {
+        must_be_learnt(&statement, &wish, true);
+    }
+    free(bytes);
+}
+
 /* Nobody signed these. */
 static void try_any(struct fuzz_input *input, bool has_header)
 {
@@ -183,6 +223,7 @@ static void try_any(struct fuzz_input *input, bool has_header)
     }
     FUZZ_CHECK(verify_evidence(&statement, &expected, &p256, bytes, count) != NULL);
     FUZZ_CHECK(verify_old_quote(&statement, &expected, &rsa, &quote) != NULL);
+    FUZZ_CHECK(verify_first_quote(&statement, &expected, &rsa, bytes, count) != NULL);
     free(bytes);
 }
 
@@ -219,6 +260,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case OLD:
         try_old(&input);
+        break;
+    case FIRST:
+        try_first(&input);
         break;
     default:
         try_key(&input);

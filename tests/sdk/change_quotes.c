@@ -3,6 +3,7 @@
  * time they must be refused:
  *
  *     change_quotes SHA256 SHA1 NONCE32 NONCE20 KEY RSA EVIDENCE COMPOSITE SIGNATURE
+ *         FIRST
  *
  * The last line is how many changes were tried.
  */
@@ -15,7 +16,7 @@
 
 #define ROOM 1024U
 
-/* One quote, of either interface, of which buffer holds the part that is changed. */
+/* One quote, of any interface, of which buffer holds the part that is changed. */
 struct quote {
     struct verify_expected expected;
     struct verify_p256 p256;
@@ -72,6 +73,12 @@ static const char *check_signature(const struct quote *quote, const uint8_t *byt
     return verify_old_quote(&statement, &quote->expected, &quote->rsa, &old);
 }
 
+static const char *check_first(const struct quote *quote, const uint8_t *bytes, size_t count)
+{
+    struct verify_statement statement;
+    return verify_first_quote(&statement, &quote->expected, &quote->rsa, bytes, count);
+}
+
 /* The block has exactly the bytes, so that a sanitizer sees what is read beyond. */
 static void must_refuse(const struct quote *quote, check *function, const uint8_t *bytes,
                         size_t count, const char *what)
@@ -112,7 +119,7 @@ static void change(const struct quote *quote, check *function, const struct veri
 int main(int argc, char **argv)
 {
     static struct quote own, old;
-    if (argc != 10) {
+    if (argc != 11) {
         die("usage: see the source");
     }
     struct verify_file key = load(argv[5]), rsa = load(argv[6]), evidence = load(argv[7]);
@@ -122,6 +129,7 @@ int main(int argc, char **argv)
     take_hex(argv[4], old.expected.nonce, 20);
     old.composite = load(argv[8]);
     old.signature = load(argv[9]);
+    struct verify_file first = load(argv[10]);
     if (verify_key_p256(&own.p256, key.bytes, key.count) != NULL ||
         verify_key_rsa(&old.rsa, rsa.bytes, rsa.count) != NULL) {
         die("wrong keys");
@@ -129,6 +137,7 @@ int main(int argc, char **argv)
     change(&own, check_evidence, &evidence, "evidence");
     change(&old, check_composite, &old.composite, "composite");
     change(&old, check_signature, &old.signature, "signature");
+    change(&old, check_first, &first, "first");
     printf("%lu\n", tried);
     return 0;
 }

@@ -76,6 +76,24 @@ static void save_keys(struct tv_root *root, const char *folder, const char *p256
     save(folder, rsa, "", der, sizeof(der));
 }
 
+/* Of the first interface, with registers that are listed in any order, here 7, 0, 0. */
+static void save_first(struct tv_root *root, const struct tv_pcrs *pcrs, const char *folder,
+                       const char *name, const uint32_t list[4], const uint8_t nonce[20])
+{
+    uint8_t quote[TV_QUOTE_HEAD_BYTES + 16 + 4 * 20 + 2 * TV_RSA_BYTES], *end;
+    tv_quote_head(root, quote);
+    memcpy(quote + TV_QUOTE_HEAD_BYTES, list, 16);
+    end = quote + TV_QUOTE_HEAD_BYTES + 16;
+    for (unsigned i = 1; i < 4; i++, end += 20) {
+        memcpy(end, pcrs->pcr[list[i] % TV_PCRS].sha1, 20);
+    }
+    memcpy(end, nonce, 20);
+    end += 20;
+    tv_rsa_sign(root, quote, (size_t)(end - quote), end);
+    memcpy(end + TV_RSA_BYTES, root->rsa_public.n, TV_RSA_BYTES);
+    save(folder, "first-", name, quote, sizeof(quote));
+}
+
 static void make(struct tv_root *root, const struct tv_pcrs *pcrs, const char *folder,
                  const char *name, char **nonces)
 {
@@ -92,6 +110,7 @@ static void make(struct tv_root *root, const struct tv_pcrs *pcrs, const char *f
     tv_rsa_sign(root, info, sizeof(info), signature);
     save(folder, "signature-", name, signature, sizeof(signature));
     save(folder, "info-", name, info, sizeof(info));
+    save_first(root, pcrs, folder, name, (const uint32_t[]){3, 7, 0, 0}, nonce);
 }
 
 /* A quote of register 1 alone, which tells nothing of the PAL, and marks that Nacre never makes. */
@@ -103,6 +122,8 @@ static void make_others(struct tv_root *root, const struct tv_pcrs *pcrs, const 
     uint8_t info[TV_QUOTE_INFO_BYTES], signature[TV_RSA_BYTES];
     char name[32];
     take_hex(old_nonce, nonce, sizeof(nonce));
+    save_first(root, pcrs, folder, "of-1", (const uint32_t[]){3, 1, 1, 1}, nonce);
+    save_first(root, pcrs, folder, "of-8", (const uint32_t[]){3, 0, 8, 1}, nonce);
     save(folder, "composite-2", "", composite, tv_composite_sha1(pcrs, 2, composite, digest));
     for (size_t i = 0; i < sizeof(marks); i++) {
         tv_quote_info(root, digest, nonce, info);

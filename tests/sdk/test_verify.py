@@ -1,4 +1,4 @@
-"""nacre-verify: quotes of both interfaces that libtv made here, all of which openssl must take or
+"""nacre-verify: quotes of all interfaces that libtv made here, all of which openssl must take or
 refuse as well."""
 
 import glob
@@ -148,13 +148,13 @@ class Evidence(Case):
             self.says(self.command('changed'), 1, 'signature is wrong')
 
     def test_every_changed_bit(self):
-        """Of evidence and of both parts of an old quote; any other length, too."""
+        """Of evidence, both parts of an old quote, and a first one; any other length, too."""
+        files = 'evidence-module', 'composite', 'signature-module', 'first-module'
         done = subprocess.run([changer, identity, old_identity, NONCE, OLD_NONCE, 'key.der',
-                               'rsa.der', 'evidence-module', 'composite', 'signature-module'],
+                               'rsa.der', *files],
                               stdout=subprocess.PIPE, text=True, check=True)
-        bits = sum(8 * os.path.getsize(path)
-                   for path in ('evidence-module', 'composite', 'signature-module'))
-        self.assertEqual(int(done.stdout), bits + 3 * 1024)
+        bits = sum(8 * os.path.getsize(path) for path in files)
+        self.assertEqual(int(done.stdout), bits + len(files) * 1024)
 
     def test_wrong_keys(self):
         good = read('key.der')
@@ -231,6 +231,58 @@ class OldQuote(Case):
             self.says(self.command(key=path), 2, path + ': not a public RSA key')
 
 
+class FirstQuote(Case):
+    def command(self, kind='module', **options):
+        given = {'pal': program[64], 'nonce': OLD_NONCE, 'key': 'rsa.der', **options}
+        words = [word for name, value in given.items() for word in ('--' + name, value)]
+        return ['--first', *words, 'first-' + kind]
+
+    def test_verified(self):
+        register = hashlib.sha1(bytes(20) + DATA[:20]).hexdigest()
+        for options in {}, {'pcr': '7=' + register}:
+            self.says(self.command(**options), 0, 'pal=%s name="scales" build=release root=lasting '
+                      'pcr0=%s pcr7=%s$' % (old_identity, old_identity, register))
+
+    def test_openssl_agrees(self):
+        openssl('rsa', '-RSAPublicKey_in', '-inform', 'DER', '-in', 'rsa.der', '-pubout',
+                '-out', 'rsa.pem')
+        quote = read('first-module')
+        write('signature', quote[-512:-256])
+        for data, verdict in (quote[:-512], 'Verified OK'), (quote[1:-512], 'failure'):
+            write('signed', data)
+            said = openssl('dgst', '-sha1', '-verify', 'rsa.pem', '-signature', 'signature',
+                           'signed')
+            self.assertIn(verdict, said.stdout)
+
+    def test_refused(self):
+        self.says(self.command(nonce='00' * 20), 1, 'nonce is another one')
+        self.says(self.command(pal=program[32]), 1, 'another PAL')
+        self.says(self.command(key='other-rsa.der'), 1, 'made with another key')
+        self.says(self.command('of-1'), 1, 'register 0 is not')
+        self.says(self.command('of-8'), 1, 'does not exist')
+        self.says(self.command(pcr='1=' + '00' * 20), 1, 'not in the quote')
+        self.says(self.command(pcr='7=' + '00' * 20), 1, 'another value')
+        self.says(self.command('forged', key='simulation-rsa.der'), 1, 'which everybody has')
+        quote = read('first-module')
+        count = struct.pack('<I', 9)
+        for data, reason in [(b'', 'not a quote'), (quote[:11], 'not a quote'),
+                             (b'\2' + quote[1:], 'not a quote'), (quote[:-1], 'length of'),
+                             (quote + b'\0', 'length of'),
+                             (quote[:8] + count + quote[12:], 'length of'),
+                             (read('signature-module'), 'not a quote')]:
+            write('first-changed', data)
+            self.says(self.command('changed'), 1, reason)
+
+    def test_kinds(self):
+        for kind, allow, reason in [('random', ['random'], 'for one boot'),
+                                    ('simulated', ['simulated'], 'simulated: everybody'),
+                                    ('module-debug', ['debug'], 'debug build'),
+                                    ('random-debug', ['debug', 'random'], 'debug build')]:
+            self.says(self.command(kind), 1, reason)
+            self.says(['--allow-' + word for word in allow] + self.command(kind), 0,
+                      'root=' + kind.split('-')[0].replace('module', 'lasting'))
+
+
 class Usage(Case):
     def test_wrong(self):
         pal, nonce, key = ['--identity', identity], ['--nonce', NONCE], ['--key', 'key.der']
@@ -252,6 +304,11 @@ class Usage(Case):
                               (pal + nonce + key + ['--old'] + rest, 'go together'),
                               (pal + nonce + key + ['--old', '--composite', 'x', '--data', '00']
                                + rest, 'old quotes have no --data'),
+                              (pal + nonce + key + ['--first', '--data', '00'] + rest,
+                               'old quotes have no --data'),
+                              (pal + nonce + key + ['--first', '--old', '--composite', 'x'] + rest,
+                               'either --old or --first'),
+                              (pal + nonce + key + ['--first'] + rest, '40 hex'),
                               (['--what'], 'unknown option --what'), (['--key'], 'needs a value'),
                               (['--measure', 'x', 'y'], 'no other option'),
                               (['--measure', 'x', '--old'], 'no other option'),
@@ -269,7 +326,7 @@ class Usage(Case):
     def test_help(self):
         status, out, err = run('--help')
         self.assertEqual((status, err), (0, ''))
-        for word in 'measure pal identity nonce key old composite data pcr'.split():
+        for word in 'measure pal identity nonce key old composite first data pcr'.split():
             self.assertRegex(out, r'\n  --%s\b' % word)
 
 

@@ -45,6 +45,8 @@ static void keep_quotes(const struct new_pal *pal)
     check_error(service_old_quote(pal, nonce, signature, out, &bytes), TV_OK, "old-quote");
     say_bytes("signature", signature, sizeof(signature));
     say_bytes("composite", out, bytes);
+    check_error(service_first_quote(pal, nonce, out, &bytes), TV_OK, "first-quote");
+    say_bytes("first-quote", out, bytes);
     check_error(service_old_key(pal, out, &bytes), TV_OK, "old-key");
     say_bytes("old-key", out, bytes);
 }

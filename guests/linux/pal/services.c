@@ -227,6 +227,24 @@ enum tv_error service_old_quote(const struct new_pal *pal, const uint8_t nonce[2
     return error;
 }
 
+enum tv_error service_first_quote(const struct new_pal *pal, const uint8_t nonce[20],
+                                  uint8_t *quote, uint32_t *bytes)
+{
+    const uint32_t registers[] = {2, 0, 1};
+
+    begin(TV_QUOTE_1);
+    put(INPUT, nonce, 20);
+    put(SMALL, registers, sizeof(registers));
+    put_pair(PAIR_A, OUTPUT, LENGTH_A, true);
+    set_argument(0, SMALL);
+    set_argument(1, PAIR_A);
+    set_argument(2, INPUT);
+    enum tv_error error = ask(pal);
+    *bytes = get_length(LENGTH_A);
+    get(OUTPUT, quote, *bytes);
+    return error;
+}
+
 enum tv_error service_old_key(const struct new_pal *pal, uint8_t *key, uint32_t *bytes)
 {
     const uint32_t room = 512;

@@ -28,6 +28,8 @@ enum tv_error service_old_unseal(const struct new_pal *pal, const uint8_t *blob,
 enum tv_error service_old_quote(const struct new_pal *pal, const uint8_t nonce[20],
                                 uint8_t signature[256], uint8_t *composite,
                                 uint32_t *composite_bytes);
+enum tv_error service_first_quote(const struct new_pal *pal, const uint8_t nonce[20],
+                                  uint8_t *quote, uint32_t *bytes);
 enum tv_error service_old_key(const struct new_pal *pal, uint8_t *key, uint32_t *bytes);
 enum tv_error service_old_pcr_read(const struct new_pal *pal, uint32_t index, uint8_t value[20]);
 enum tv_error service_old_extend(const struct new_pal *pal, uint32_t index,

@@ -80,6 +80,14 @@ class Image(unittest.TestCase):
                                             + instruction.split()[0]
                                             for instruction in instructions))
 
+    def test_vmx_operation_is_never_left(self):  # REQ-BOOT-7, REQ-SMP-2
+        """There INIT is blocked while our code runs; outside it would stop who holds a lock."""
+        listing = subprocess.run(['objdump', '-d', '--no-show-raw-insn',
+                                  tree.built().file(tree.ELF)],
+                                 stdout=subprocess.PIPE, text=True, check=True).stdout
+        self.assertRegex(listing, r'\tvmxon ')
+        self.assertNotRegex(listing, r'\tvmxoff')
+
     def test_red_zone_is_refused(self):  # REQ-STK-3
         self.assembly_fails(['mov %rax, -8(%rsp)'],
                             'access below the stack pointer in planted: mov %rax,-0x8(%rsp)')

@@ -4,6 +4,7 @@
 #include "inject.h"
 
 #include <base/bits.h>
+#include <base/spinlock.h>
 #include <hw/nmi.h>
 
 static int setup32(void **state)
@@ -336,10 +337,30 @@ static void test_parked_cpu_stays_halted(void **state)
     assert_int_equal(field(VMCS_GUEST_ACTIVITY_STATE), ACTIVITY_ACTIVE);
 }
 
+/* INIT is latched until the guest runs again, and by then the lock has been given back. */
+static void test_init_stops_no_lock_holder(void **state) /* REQ-BOOT-7 */
+{
+    (void)state;
+    struct spinlock lock = {0};
+    fake_guest_set(0, run_forever, NULL);
+    for (unsigned i = 0; i < 3; i++) {
+        suite_run_to_exit(NULL, i == 0 ? VMX_EXIT_VMCALL : VMX_EXIT_INIT);
+        spinlock_lock(&lock);
+        fake_send_init(0);
+        fake_send_init(0); /* one or two, while there is one latched */
+        assert_int_equal(fake_cpu_state(0), FAKE_CPU_RUNNING);
+        spinlock_unlock(&lock);
+    }
+    assert_int_equal(fake_exits(0, VMX_EXIT_INIT), 2);
+    suite_run_to_exit(NULL, VMX_EXIT_INIT);
+    suite_run_to_exit(NULL, VMX_EXIT_VMCALL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_registers_go_round, setup32),
+        cmocka_unit_test_setup(test_init_stops_no_lock_holder, setup32),
         cmocka_unit_test_setup(test_host_nmi_in_the_guest, setup32),
         cmocka_unit_test_setup(test_nmi_exit_is_noted_and_unblocked, setup32),
         cmocka_unit_test_setup(test_nmi_flood_goes_on, setup32),

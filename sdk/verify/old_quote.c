@@ -101,8 +101,7 @@ static const char *learn_marks(struct verify_statement *statement, uint8_t marks
     return NULL;
 }
 
-/* What is left to check once the signature is known to be the key's, and the nonce the right one.
- */
+/* What is left to check once signature and nonce are known to be right. */
 static const char *finish(struct verify_statement *statement,
                           const struct verify_expected *expected, const struct verify_rsa *key,
                           uint8_t marks)

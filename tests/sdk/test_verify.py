@@ -163,7 +163,26 @@ class Evidence(Case):
             self.says(self.command(key=write('wrong', data)), 2, 'wrong: not a public key on P-256')
 
 
-class OldQuote(Case):
+def make_rsa_pem():
+    openssl('rsa', '-RSAPublicKey_in', '-inform', 'DER', '-in', 'rsa.der', '-pubout',
+            '-out', 'rsa.pem')
+
+
+class OldKinds:
+    """What the tests of both old quotes share; each has its command()."""
+
+    def test_kinds(self):
+        for kind, allow, reason in [('random', ['random'], 'for one boot'),
+                                    ('simulated', ['simulated'], 'simulated: everybody'),
+                                    ('module-debug', ['debug'], 'debug build'),
+                                    ('random-debug', ['debug', 'random'], 'debug build')]:
+            self.says(self.command(kind), 1, reason)
+            self.says(['--allow-' + word for word in allow] + self.command(kind), 0,
+                      'root=' + kind.split('-')[0].replace('module', 'lasting'))
+        self.says(['--allow-debug'] + self.command('random-debug'), 1, 'for one boot')
+
+
+class OldQuote(OldKinds, Case):
     def command(self, kind='module', composite='composite', **options):
         given = {'pal': program[64], 'nonce': OLD_NONCE, 'key': 'rsa.der', 'composite': composite,
                  **options}
@@ -178,8 +197,7 @@ class OldQuote(Case):
                   'root=lasting')
 
     def test_openssl_agrees(self):
-        openssl('rsa', '-RSAPublicKey_in', '-inform', 'DER', '-in', 'rsa.der', '-pubout',
-                '-out', 'rsa.pem')
+        make_rsa_pem()
         openssl('rsa', '-pubin', '-in', 'rsa.pem', '-RSAPublicKey_out', '-out', 'rsa1.pem')
         openssl('rsa', '-pubin', '-in', 'rsa.pem', '-outform', 'DER', '-out', 'rsa1.der')
         for key in 'rsa.pem', 'rsa1.pem', 'rsa1.der':
@@ -216,22 +234,12 @@ class OldQuote(Case):
     def test_everybodys_key(self):
         self.says(self.command('forged', key='simulation-rsa.der'), 1, 'which everybody has')
 
-    def test_kinds(self):
-        for kind, allow, reason in [('random', ['random'], 'for one boot'),
-                                    ('simulated', ['simulated'], 'simulated: everybody'),
-                                    ('module-debug', ['debug'], 'debug build'),
-                                    ('random-debug', ['debug', 'random'], 'debug build')]:
-            self.says(self.command(kind), 1, reason)
-            self.says(['--allow-' + word for word in allow] + self.command(kind), 0,
-                      'root=' + kind.split('-')[0].replace('module', 'lasting'))
-        self.says(['--allow-debug'] + self.command('random-debug'), 1, 'for one boot')
-
     def test_wrong_keys(self):
         for path in 'key.der', write('wrong', read('rsa.der')[:-1] + b'\3'):
             self.says(self.command(key=path), 2, path + ': not a public RSA key')
 
 
-class FirstQuote(Case):
+class FirstQuote(OldKinds, Case):
     def command(self, kind='module', **options):
         given = {'pal': program[64], 'nonce': OLD_NONCE, 'key': 'rsa.der', **options}
         words = [word for name, value in given.items() for word in ('--' + name, value)]
@@ -244,8 +252,7 @@ class FirstQuote(Case):
                       'pcr0=%s pcr7=%s$' % (old_identity, old_identity, register))
 
     def test_openssl_agrees(self):
-        openssl('rsa', '-RSAPublicKey_in', '-inform', 'DER', '-in', 'rsa.der', '-pubout',
-                '-out', 'rsa.pem')
+        make_rsa_pem()
         quote = read('first-module')
         write('signature', quote[-512:-256])
         for data, verdict in (quote[:-512], 'Verified OK'), (quote[1:-512], 'failure'):
@@ -272,15 +279,6 @@ class FirstQuote(Case):
                              (read('signature-module'), 'not a quote')]:
             write('first-changed', data)
             self.says(self.command('changed'), 1, reason)
-
-    def test_kinds(self):
-        for kind, allow, reason in [('random', ['random'], 'for one boot'),
-                                    ('simulated', ['simulated'], 'simulated: everybody'),
-                                    ('module-debug', ['debug'], 'debug build'),
-                                    ('random-debug', ['debug', 'random'], 'debug build')]:
-            self.says(self.command(kind), 1, reason)
-            self.says(['--allow-' + word for word in allow] + self.command(kind), 0,
-                      'root=' + kind.split('-')[0].replace('module', 'lasting'))
 
 
 class Usage(Case):

@@ -168,6 +168,16 @@ static void put_pair(uint32_t at, uintptr_t address, uintptr_t second, bool is_s
     }
 }
 
+/* What comes to OUTPUT, with its length at LENGTH_A. */
+static enum tv_error ask_for(const struct new_pal *pal, uint8_t *output, uint32_t *bytes)
+{
+    enum tv_error error = ask(pal);
+
+    *bytes = get_length(LENGTH_A);
+    get(OUTPUT, output, *bytes);
+    return error;
+}
+
 enum tv_error service_old_seal(const struct new_pal *pal, const uint8_t *data, uint32_t bytes,
                                uint8_t *blob, uint32_t *blob_bytes)
 {
@@ -181,10 +191,7 @@ enum tv_error service_old_seal(const struct new_pal *pal, const uint8_t *data, u
     set_argument(0, PAIR_A);
     set_argument(1, SMALL);
     set_argument(2, PAIR_B);
-    enum tv_error error = ask(pal);
-    *blob_bytes = get_length(LENGTH_A);
-    get(OUTPUT, blob, *blob_bytes);
-    return error;
+    return ask_for(pal, blob, blob_bytes);
 }
 
 enum tv_error service_old_unseal(const struct new_pal *pal, const uint8_t *blob,
@@ -197,10 +204,7 @@ enum tv_error service_old_unseal(const struct new_pal *pal, const uint8_t *blob,
     set_argument(0, PAIR_A);
     set_argument(1, PAIR_B);
     set_argument(2, SMALL);
-    enum tv_error error = ask(pal);
-    *bytes = get_length(LENGTH_A);
-    get(OUTPUT, data, *bytes);
-    return error;
+    return ask_for(pal, data, bytes);
 }
 
 enum tv_error service_old_quote(const struct new_pal *pal, const uint8_t nonce[20],
@@ -239,10 +243,7 @@ enum tv_error service_first_quote(const struct new_pal *pal, const uint8_t nonce
     set_argument(0, SMALL);
     set_argument(1, PAIR_A);
     set_argument(2, INPUT);
-    enum tv_error error = ask(pal);
-    *bytes = get_length(LENGTH_A);
-    get(OUTPUT, quote, *bytes);
-    return error;
+    return ask_for(pal, quote, bytes);
 }
 
 enum tv_error service_old_key(const struct new_pal *pal, uint8_t *key, uint32_t *bytes)
@@ -253,10 +254,7 @@ enum tv_error service_old_key(const struct new_pal *pal, uint8_t *key, uint32_t 
     put(LENGTH_A, &room, sizeof(room));
     set_argument(0, OUTPUT);
     set_argument(1, LENGTH_A);
-    enum tv_error error = ask(pal);
-    *bytes = get_length(LENGTH_A);
-    get(OUTPUT, key, *bytes);
-    return error;
+    return ask_for(pal, key, bytes);
 }
 
 enum tv_error service_old_pcr_read(const struct new_pal *pal, uint32_t index, uint8_t value[20])
